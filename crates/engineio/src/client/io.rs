@@ -1,0 +1,207 @@
+//! The I/O of one connection: carries out actions and reports their outcomes, in place, without tasks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use ::http::HeaderMap;
+use ::http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
+};
+
+use super::http::{Http, exchange};
+use super::secrets::Secrets;
+use super::websocket::{self, OpenError, WebSocket};
+use crate::config::{Config, Limits};
+use crate::connection::{Action, Input, Response, Target};
+use crate::endpoint::Endpoint;
+use crate::error::TransportError;
+use crate::transport::{Transport, Version};
+
+/// Headers that carry the protocol. A second value of one would break it, or bring a body that nothing here reads.
+const RESERVED_HEADERS: [HeaderName; 11] = [
+    ACCEPT_ENCODING,
+    CONNECTION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+type Pending<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+pub(super) struct Io {
+    http: Http,
+    endpoint: Endpoint,
+    headers: HeaderMap,
+    version: Version,
+    limits: Limits,
+    get: Pending<Result<Response, TransportError>>,
+    post: Pending<Result<Response, TransportError>>,
+    opening: Pending<Result<WebSocket, OpenError>>,
+    websocket: Option<Box<WebSocket>>,
+}
+
+impl Io {
+    pub(super) fn new(http: Http, endpoint: Endpoint, config: &Config) -> Self {
+        Self {
+            http,
+            endpoint,
+            headers: HeaderMap::new(),
+            version: config.version,
+            limits: config.limits.clone(),
+            get: None,
+            post: None,
+            opening: None,
+            websocket: None,
+        }
+    }
+
+    pub(super) fn set_headers(&mut self, mut headers: HeaderMap) {
+        for reserved in RESERVED_HEADERS {
+            headers.remove(reserved);
+        }
+        self.headers = headers;
+    }
+
+    /// Whether another frame can be sent: always, unless the socket is full.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.websocket {
+            Some(websocket) => websocket.poll_ready(cx),
+            None => Poll::Ready(()),
+        }
+    }
+
+    pub(super) fn start(&mut self, action: Action) {
+        match action {
+            Action::Get(target) => {
+                let request = self.request(reqwest::Method::GET, &target);
+                let secrets = self.secrets(&target);
+                let limit = self.limits.max_body_bytes;
+                self.get = Some(Box::pin(exchange(request, limit, secrets)));
+            }
+            Action::Post(target, body) => {
+                // Other content types make the reference server reject the body.
+                let request = self
+                    .request(reqwest::Method::POST, &target)
+                    .header(CONTENT_TYPE, "text/plain;charset=UTF-8")
+                    .body(body);
+                let secrets = self.secrets(&target);
+                let limit = self.limits.max_body_bytes;
+                self.post = Some(Box::pin(exchange(request, limit, secrets)));
+            }
+            Action::OpenWebSocket(target) => {
+                let request = self.request(reqwest::Method::GET, &target);
+                let secrets = self.secrets(&target);
+                let limits = self.limits.clone();
+                self.opening = Some(Box::pin(websocket::open(request, limits, secrets)));
+            }
+            Action::SendFrame(frame) => {
+                if let Some(websocket) = &mut self.websocket {
+                    websocket.send(frame);
+                }
+            }
+            Action::CloseWebSocket => {
+                if let Some(websocket) = &mut self.websocket {
+                    websocket.close();
+                }
+            }
+            Action::DropWebSocket => self.drop_websocket(),
+        }
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
+        if let Some(websocket) = &mut self.websocket {
+            websocket.poll_flush(cx);
+        }
+    }
+
+    /// The next outcome. The answer to a POST is taken even while reading is paused: it brings nothing to keep.
+    pub(super) fn poll_input(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Input> {
+        if let Poll::Ready(result) = poll_pending(&mut self.post, cx) {
+            return Poll::Ready(Input::PostDone(result));
+        }
+        if let Poll::Ready(result) = poll_pending(&mut self.opening, cx) {
+            return Poll::Ready(match result {
+                Ok(websocket) => {
+                    self.websocket = Some(Box::new(websocket));
+                    Input::WebSocketOpened
+                }
+                Err(OpenError::Refused(refusal)) => Input::WebSocketRefused(refusal),
+                Err(OpenError::Failed(error)) => Input::WebSocketFailed(error),
+            });
+        }
+        if !reading {
+            return Poll::Pending;
+        }
+        if let Poll::Ready(result) = poll_pending(&mut self.get, cx) {
+            return Poll::Ready(Input::GetDone(result));
+        }
+        match &mut self.websocket {
+            Some(websocket) => {
+                let input = std::task::ready!(websocket.poll_input(cx));
+                if !matches!(input, Input::Frame(_)) {
+                    self.websocket = None;
+                }
+                Poll::Ready(input)
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// Drops everything that is under way.
+    pub(super) fn shut(&mut self) {
+        self.get = None;
+        self.post = None;
+        self.drop_websocket();
+    }
+
+    /// The server learns of it at once where the socket takes a close frame, and by the end of the stream elsewhere.
+    fn drop_websocket(&mut self) {
+        self.opening = None;
+        if let Some(mut websocket) = self.websocket.take() {
+            websocket.close();
+            websocket.poll_flush(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    /// What a request carries and no error may show.
+    fn secrets(&self, target: &Target) -> Secrets {
+        Secrets::new(self.endpoint.query(), target.sid.as_ref())
+    }
+
+    fn request(&self, method: reqwest::Method, target: &Target) -> reqwest::RequestBuilder {
+        // Long-polls defeat caches with `t`, as the reference client does; a WebSocket handshake is never cached.
+        let cache_buster = (target.transport == Transport::Polling).then(cache_buster);
+        let url = self
+            .endpoint
+            .url(self.version, target, cache_buster.as_deref());
+        self.http
+            .as_reqwest()
+            .request(method, url)
+            .headers(self.headers.clone())
+    }
+}
+
+fn poll_pending<T>(pending: &mut Pending<T>, cx: &mut Context<'_>) -> Poll<T> {
+    let Some(future) = pending else {
+        return Poll::Pending;
+    };
+    let output = std::task::ready!(future.as_mut().poll(cx));
+    *pending = None;
+    Poll::Ready(output)
+}
+
+/// Eight base-36 characters, as many as the reference client's.
+fn cache_buster() -> String {
+    std::iter::repeat_with(|| fastrand::digit(36))
+        .take(8)
+        .collect()
+}

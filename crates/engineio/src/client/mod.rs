@@ -1,0 +1,224 @@
+//! The tokio driver: joins a [`Connection`] to reqwest and tungstenite.
+//!
+//! A [`Client`] is driven in place by whoever polls it. It starts no task of its own (the HTTP library keeps one for
+//! each of its connections), and dropping it drops everything that belongs to the session. One [`Http`] carries all three kinds of request (polling GETs,
+//! POSTs and the WebSocket handshake), so that proxies, certificates and headers are set once and hold for all.
+//!
+//! ```no_run
+//! use engineio::client::{Client, Http};
+//! use engineio::{Config, Endpoint, Event};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint = Endpoint::parse("https://example.com/engine.io/?room=1")?;
+//! let mut client = Client::new(Http::new()?, endpoint, Config::default());
+//! while let Some(event) = client.next_event().await {
+//!     match event {
+//!         Event::Opened { transport, .. } => {
+//!             println!("open by {transport}");
+//!             client.send("hello".into())?;
+//!         }
+//!         Event::Message(message) => println!("{message:?}"),
+//!         Event::Closed(reason) => println!("{reason}"),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod clock;
+mod http;
+mod io;
+mod secrets;
+mod timer;
+mod websocket;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+pub use self::clock::now;
+pub use self::http::{Http, HttpBuilder, HttpError};
+use self::io::Io;
+pub use self::timer::Timer;
+use crate::config::Config;
+use crate::connection::{Connection, Event};
+use crate::endpoint::Endpoint;
+use crate::error::SendError;
+use crate::packet::Message;
+use ::http::HeaderMap;
+use futures_core::Stream;
+use futures_core::stream::FusedStream;
+use tokio::task::coop;
+
+/// One Engine.IO connection.
+///
+/// Nothing happens before it is polled and nothing goes on while it is not: poll it for as long as the session is
+/// wanted, be it in a task of its own or in a `select!`. The stream of events ends after [`Event::Closed`].
+///
+/// Dropping it drops the sockets at once; [`Client::close`] is the polite way.
+#[must_use = "a connection does nothing unless it is polled"]
+pub struct Client {
+    connection: Connection,
+    io: Io,
+    timer: Timer,
+    send_buffer_bytes: usize,
+    /// A deadline had passed when the task last ran out of its share of reading.
+    overdue: bool,
+    reading: bool,
+    finished: bool,
+}
+
+impl Client {
+    /// A connection to `endpoint` that opens once it is polled.
+    pub fn new(http: Http, endpoint: Endpoint, config: Config) -> Self {
+        let io = Io::new(http, endpoint, &config);
+        let send_buffer_bytes = config.send_buffer_bytes;
+        let connection = Connection::new(config, now());
+        Self {
+            connection,
+            io,
+            timer: Timer::default(),
+            send_buffer_bytes,
+            overdue: false,
+            reading: true,
+            finished: false,
+        }
+    }
+
+    /// Adds headers to every request of the session, the WebSocket handshake included. Those that carry the protocol
+    /// (`Connection`, `Upgrade`, `Sec-WebSocket-*`, `Content-Type`, the encodings) are left out.
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.io.set_headers(headers);
+        self
+    }
+
+    /// Drives the connection until there is something to tell; `None` after [`Event::Closed`].
+    ///
+    /// Cancel-safe in the sense of any poll function: nothing is lost between calls.
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            if let Some(event) = self.connection.poll_event() {
+                if matches!(event, Event::Closed(_)) {
+                    self.io.shut();
+                    self.finished = true;
+                }
+                return Poll::Ready(Some(event));
+            }
+            if self.finished {
+                return Poll::Ready(None);
+            }
+            // What the socket cannot take yet stays in the connection, and counts there as unsent. Only frames wait for
+            // the socket: the requests of a session must not wait for a probe.
+            while !self.connection.is_frame_next() || self.io.poll_ready(cx).is_ready() {
+                match self.connection.poll_action() {
+                    Some(action) => self.io.start(action),
+                    None => break,
+                }
+            }
+            self.io.poll_flush(cx);
+            if let Poll::Ready(input) = self.io.poll_input(cx, self.reading) {
+                self.connection.handle_input(now(), input);
+                continue;
+            }
+            ready!(self.poll_deadline(cx));
+        }
+    }
+
+    /// Lets time have its effect, once there is nothing to read: what came in time counts, however late it is read.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.connection.poll_timeout();
+        let Some(deadline) = deadline.filter(|&deadline| deadline > now()) else {
+            let overdue = std::mem::replace(&mut self.overdue, deadline.is_some());
+            // "Nothing to read" may also mean that the task has read its share for now. Then the deadline is taken to
+            // have passed only if a whole share has been read behind it.
+            if deadline.is_some() && (overdue || coop::has_budget_remaining()) {
+                self.overdue = false;
+                self.connection.handle_timeout(now());
+                return Poll::Ready(());
+            }
+            return Poll::Pending;
+        };
+        self.overdue = false;
+        self.timer.poll(cx, deadline)
+    }
+
+    /// The next event; `None` after [`Event::Closed`]. Cancel-safe.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// Queues a message. It leaves while the client is polled. The queue has no bound of its own: ask
+    /// [`Client::is_writable`] first.
+    ///
+    /// # Errors
+    ///
+    /// See [`Connection::send`].
+    pub fn send(&mut self, message: Message) -> Result<(), SendError> {
+        self.connection.send(now(), message)
+    }
+
+    /// Whether sending more is sensible: the session is open, and less than [`Config::send_buffer_bytes`] wait for the
+    /// transport. It becomes so while the client is polled.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.connection.is_open() && self.connection.unsent_bytes() < self.send_buffer_bytes
+    }
+
+    /// Whether all that was sent has been handed to the network, or at least to a request.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.connection.unsent_bytes() == 0
+    }
+
+    /// Whether the session is open for sending.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// Stops reading from the network, so that the peer is slowed down, and suspends the heartbeat deadline: an
+    /// unread ping is not a missing one. The server's own patience is not affected.
+    pub fn pause_reading(&mut self) {
+        self.reading = false;
+        self.connection.set_reading(now(), false);
+    }
+
+    /// Reads again.
+    pub fn resume_reading(&mut self) {
+        self.reading = true;
+        self.connection.set_reading(now(), true);
+    }
+
+    /// Closes gracefully: what was sent leaves first, within [`Config::close_timeout`]. Poll on until
+    /// [`Event::Closed`].
+    pub fn close(&mut self) {
+        // The server's answer to the close has to be read.
+        if !self.reading {
+            self.resume_reading();
+        }
+        self.connection.close(now());
+    }
+}
+
+impl Stream for Client {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.poll_event(cx)
+    }
+}
+
+impl FusedStream for Client {
+    fn is_terminated(&self) -> bool {
+        self.finished
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}

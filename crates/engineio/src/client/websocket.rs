@@ -1,0 +1,388 @@
+//! The WebSocket: its handshake over the common HTTP stack, checked in full, and its frames.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::http::header::{
+    CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_core::Stream;
+use futures_util::Sink;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError as WsProtocolError};
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Message as WsMessage, Role, WebSocketConfig};
+
+use super::http::{read_body, transport_error};
+use super::secrets::Secrets;
+use crate::config::Limits;
+use crate::connection::Input;
+use crate::error::{TransportError, TransportErrorKind};
+use crate::frame::Frame;
+use crate::refusal::Refusal;
+
+/// Why a WebSocket could not be opened.
+pub(super) enum OpenError {
+    /// The server answered with an error.
+    Refused(Refusal),
+    /// There was no answer, or none that a WebSocket server gives.
+    Failed(TransportError),
+}
+
+/// Error answers are short; what a proxy writes beyond this helps nobody.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+/// Frames are written out as soon as they are complete; this is only where small ones gather until the flush.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+
+/// The library keeps an answer for each ping while the socket takes nothing. `ws` draws this line at 60.
+const MAX_UNANSWERED_PINGS: usize = 256;
+
+/// Opens a WebSocket: `request` becomes the handshake of RFC 6455, section 4.1.
+pub(super) async fn open(
+    request: reqwest::RequestBuilder,
+    limits: Limits,
+    secrets: Secrets,
+) -> Result<WebSocket, OpenError> {
+    let key = generate_key();
+    let request = request
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_VERSION, "13")
+        .header(SEC_WEBSOCKET_KEY, &key);
+    let failed = |error| OpenError::Failed(transport_error(error));
+    let mut response = request.send().await.map_err(failed)?;
+    let status = response.status().as_u16();
+    if status != 101 {
+        let body = read_body(&mut response, MAX_ERROR_BODY)
+            .await
+            .unwrap_or_default();
+        return Err(OpenError::Refused(Refusal::new(
+            status,
+            &secrets.remove_from(&body),
+        )));
+    }
+    check(response.headers(), &key).map_err(|what| {
+        OpenError::Failed(TransportError::new(TransportErrorKind::NotWebSocket, what))
+    })?;
+    let stream = FirstBytes::new(response.upgrade().await.map_err(failed)?);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(limits.read_buffer_bytes)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(usize::MAX)
+        .max_message_size(Some(limits.max_message_bytes))
+        .max_frame_size(Some(limits.max_message_bytes));
+    let stream = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
+    Ok(WebSocket {
+        stream,
+        secrets,
+        unflushed: false,
+        pings: 0,
+        error: None,
+    })
+}
+
+/// What RFC 6455, section 4.1 tells a client to check in the answer, beyond the status.
+fn check(headers: &HeaderMap, key: &str) -> Result<(), &'static str> {
+    let has_token = |name: HeaderName, token: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|value| value.trim().eq_ignore_ascii_case(token))
+    };
+    if !has_token(UPGRADE, "websocket") {
+        return Err("its answer does not upgrade to websocket");
+    }
+    if !has_token(CONNECTION, "upgrade") {
+        return Err("its answer does not upgrade the connection");
+    }
+    let accept = headers
+        .get(SEC_WEBSOCKET_ACCEPT)
+        .map(|value| value.as_bytes().trim_ascii());
+    if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
+        return Err("its answer has the wrong Sec-WebSocket-Accept");
+    }
+    // Neither was asked for.
+    if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
+        return Err("it forces an extension that was not offered");
+    }
+    if headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+        return Err("it forces a subprotocol that was not offered");
+    }
+    Ok(())
+}
+
+/// An open WebSocket.
+pub(super) struct WebSocket {
+    stream: WebSocketStream<FirstBytes<reqwest::Upgraded>>,
+    secrets: Secrets,
+    unflushed: bool,
+    /// WebSocket pings since all answers were last written out.
+    pings: usize,
+    /// A write that failed; reported where inputs are.
+    error: Option<WsError>,
+}
+
+impl WebSocket {
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Err(error) = ready!(Pin::new(&mut self.stream).poll_ready(cx)) {
+            self.fail(error);
+        }
+        Poll::Ready(())
+    }
+
+    pub(super) fn send(&mut self, frame: Frame) {
+        self.write(match frame {
+            // What came in as UTF-8 goes out as UTF-8.
+            Frame::Text(text) => match text.into_bytes().try_into() {
+                Ok(text) => WsMessage::Text(text),
+                Err(_) => return,
+            },
+            Frame::Binary(bytes) => WsMessage::Binary(bytes),
+        });
+    }
+
+    /// An empty close frame, as both reference sides send.
+    pub(super) fn close(&mut self) {
+        self.write(WsMessage::Close(None));
+    }
+
+    fn write(&mut self, message: WsMessage) {
+        self.unflushed = true;
+        if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
+            self.fail(error);
+        }
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
+        if !self.unflushed {
+            return;
+        }
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(result) => {
+                self.unflushed = false;
+                self.pings = 0;
+                if let Err(error) = result {
+                    self.fail(error);
+                }
+            }
+            Poll::Pending => {}
+        }
+    }
+
+    /// A peer that has closed also makes writes fail: what it said before is still to be read, so a write error
+    /// waits until reading brings nothing more.
+    fn fail(&mut self, error: WsError) {
+        if !matches!(error, WsError::ConnectionClosed | WsError::AlreadyClosed) {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    /// The next frame, or the end.
+    pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        loop {
+            let message = match Pin::new(&mut self.stream).poll_next(cx) {
+                Poll::Ready(message) => message,
+                Poll::Pending => {
+                    return match self.error.take() {
+                        Some(error) => Poll::Ready(self.failure(&error)),
+                        None => Poll::Pending,
+                    };
+                }
+            };
+            return Poll::Ready(match message {
+                Some(Ok(WsMessage::Text(text))) => match ByteString::try_from(Bytes::from(text)) {
+                    Ok(text) => Input::Frame(Frame::Text(text)),
+                    Err(error) => self.failure(&WsError::Utf8(error.to_string())),
+                },
+                Some(Ok(WsMessage::Binary(bytes))) => Input::Frame(Frame::Binary(bytes)),
+                Some(Ok(WsMessage::Close(frame))) => {
+                    // Our half of the closing handshake is waiting to be written.
+                    self.unflushed = true;
+                    self.poll_flush(cx);
+                    Input::WebSocketClosed(frame.map(|frame| frame.code.into()))
+                }
+                // WebSocket's own pings are answered by the library, and no part of Engine.IO.
+                Some(Ok(WsMessage::Ping(_))) => {
+                    self.unflushed = true;
+                    self.pings += 1;
+                    self.poll_flush(cx);
+                    if self.pings > MAX_UNANSWERED_PINGS {
+                        let message = "the server pings without reading the answers";
+                        let kind = TransportErrorKind::WebSocket;
+                        Input::WebSocketFailed(TransportError::new(kind, message))
+                    } else {
+                        continue;
+                    }
+                }
+                Some(Ok(WsMessage::Pong(_) | WsMessage::Frame(_))) => continue,
+                Some(Err(WsError::ConnectionClosed | WsError::AlreadyClosed)) | None => {
+                    Input::WebSocketClosed(None)
+                }
+                Some(Err(error)) => self.failure(&error),
+            });
+        }
+    }
+
+    fn failure(&self, error: &WsError) -> Input {
+        let text = Bytes::copy_from_slice(&self.stream.get_ref().text);
+        if let Some(refusal) = Refusal::from_http_inside_websocket(&self.secrets.remove_from(&text))
+        {
+            return Input::WebSocketRefused(refusal);
+        }
+        let (kind, message) = match error {
+            WsError::Io(error) => (TransportErrorKind::Broken, error.to_string()),
+            WsError::Protocol(WsProtocolError::ResetWithoutClosingHandshake) => (
+                TransportErrorKind::Broken,
+                "it ended without a closing handshake".into(),
+            ),
+            WsError::Capacity(error) => (TransportErrorKind::TooLarge, error.to_string()),
+            error => (TransportErrorKind::WebSocket, error.to_string()),
+        };
+        Input::WebSocketFailed(TransportError::new(kind, message))
+    }
+}
+
+/// Remembers the start of a stream that cannot be WebSocket frames.
+///
+/// A server that does not speak our revision answers `101` and then writes an HTTP error into the stream; see
+/// [`Refusal::from_http_inside_websocket`]. Its `H` is no byte that a frame begins with.
+struct FirstBytes<S> {
+    stream: S,
+    started: bool,
+    text: Vec<u8>,
+}
+
+const MAX_FIRST_BYTES: usize = 1024;
+
+impl<S> FirstBytes<S> {
+    fn new(stream: S) -> Self {
+        Self {
+            stream,
+            started: false,
+            text: Vec::new(),
+        }
+    }
+
+    fn look_at(&mut self, bytes: &[u8]) {
+        let suspicious = !self.text.is_empty() || bytes.first() == Some(&b'H');
+        self.started = !suspicious || self.text.len() >= MAX_FIRST_BYTES;
+        if !self.started {
+            let room = MAX_FIRST_BYTES - self.text.len();
+            self.text
+                .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for FirstBytes<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if !self.started
+            && let Some(read @ [_, ..]) = buf.filled().get(before..)
+        {
+            self.look_at(read);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for FirstBytes<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    fn headers(change: Option<(HeaderName, Option<&'static str>)>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(UPGRADE, "WebSocket".parse().unwrap());
+        headers.insert(CONNECTION, "keep-alive, Upgrade".parse().unwrap());
+        headers.insert(
+            SEC_WEBSOCKET_ACCEPT,
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".parse().unwrap(),
+        );
+        match change {
+            Some((name, Some(value))) => headers.insert(name, value.parse().unwrap()),
+            Some((name, None)) => headers.remove(name),
+            None => None,
+        };
+        headers
+    }
+
+    /// RFC 6455, sections 1.3 and 4.1.
+    #[test]
+    fn the_handshake_answer_is_checked_in_full() {
+        assert_eq!(check(&headers(None), KEY), Ok(()));
+        for change in [
+            (UPGRADE, None),
+            (UPGRADE, Some("h2c")),
+            (CONNECTION, None),
+            (CONNECTION, Some("close")),
+            (SEC_WEBSOCKET_ACCEPT, None),
+            (SEC_WEBSOCKET_ACCEPT, Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOO=")),
+            (SEC_WEBSOCKET_EXTENSIONS, Some("permessage-deflate")),
+            (SEC_WEBSOCKET_PROTOCOL, Some("mqtt")),
+        ] {
+            let text = format!("{change:?}");
+            assert!(check(&headers(Some(change)), KEY).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_stream_that_begins_with_h_is_remembered() {
+        let mut stream = FirstBytes::new(());
+        stream.look_at(b"\x81\x01");
+        assert!(stream.started && stream.text.is_empty());
+        let mut stream = FirstBytes::new(());
+        stream.look_at(b"HT");
+        stream.look_at(b"TP/1.1 400");
+        assert_eq!(
+            (stream.started, stream.text.as_slice()),
+            (false, &b"HTTP/1.1 400"[..])
+        );
+        stream.look_at(&[b'x'; 5000]);
+        assert_eq!(stream.text.len(), MAX_FIRST_BYTES);
+    }
+}

@@ -1,0 +1,76 @@
+//! Settings of a connection, each with its default and the reason for it.
+
+use std::time::Duration;
+
+use crate::transport::{Transport, Version};
+
+/// How a connection behaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The protocol revision. Default: 4.
+    pub version: Version,
+    /// The transports that may be used, in order: the first one opens the session, the others are upgrade targets.
+    /// Default: polling, then WebSocket, as the reference client. An empty list means the default.
+    pub transports: Vec<Transport>,
+    /// Whether to upgrade at all. Default: yes.
+    pub upgrade: bool,
+    /// How long opening may take, from the first request to the handshake. Default: 20 s.
+    pub handshake_timeout: Duration,
+    /// How long an upgrade may take, from opening the WebSocket to leaving polling. The reference client waits for
+    /// ever; the reference server gives up after 10 s. Default: 10 s.
+    pub probe_timeout: Duration,
+    /// How long a POST may go unanswered. GETs have no limit of their own: the server keeps them open until it has
+    /// something to say, and the heartbeat bounds that. Default: 20 s.
+    pub request_timeout: Duration,
+    /// How long a graceful close may take before the connection is dropped. Default: 5 s.
+    pub close_timeout: Duration,
+    /// How many bytes may wait for the transport before `client::Client::is_writable` says no. More makes larger
+    /// polling bodies, and a longer queue in front of a slow link. Default: 64 KiB.
+    pub send_buffer_bytes: usize,
+    /// What the peer may make this side hold.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            version: Version::default(),
+            transports: vec![Transport::Polling, Transport::WebSocket],
+            upgrade: true,
+            handshake_timeout: Duration::from_secs(20),
+            probe_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(5),
+            send_buffer_bytes: 64 << 10,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Limits on what a peer may send. In the worst case a connection holds one message or one polling body, plus its
+/// decoded packets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest WebSocket message in bytes, over all its fragments. Default: 16 MiB.
+    pub max_message_bytes: usize,
+    /// The largest polling response body in bytes. Default: 32 MiB, which holds a message of 16 MiB in base64.
+    pub max_body_bytes: usize,
+    /// The largest number of packets in one polling body. Default: 262,144: a server that has queued a burst sends
+    /// it as one body, and each packet costs some 100 bytes beyond its own while it waits to be read.
+    pub max_packets_per_payload: usize,
+    /// Size of the WebSocket read buffer in bytes, which every idle connection holds. Default: 4 KiB.
+    pub read_buffer_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 16 << 20,
+            max_body_bytes: 32 << 20,
+            max_packets_per_payload: 1 << 18,
+            read_buffer_bytes: 4 << 10,
+        }
+    }
+}

@@ -1,0 +1,715 @@
+//! One Engine.IO session as a state machine: handshake, heartbeat, upgrade, close; no I/O, no clock.
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::config::Config;
+use crate::error::{
+    CloseReason, DecodeError, ProtocolError, SendError, TransportError, UpgradeError,
+};
+use crate::frame::{self, Frame};
+use crate::handshake::{Handshake, Sid};
+use crate::packet::{Message, OpenData, Packet};
+use crate::payload;
+use crate::refusal::Refusal;
+use crate::transport::Transport;
+use state::{Carrier, Closing, Heartbeat, Open, Probe, Requests, State, later};
+
+/// What came back from the wire: the outcome of an [`Action`], or a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// The GET is over.
+    GetDone(Result<Response, TransportError>),
+    /// The POST is over.
+    PostDone(Result<Response, TransportError>),
+    /// The WebSocket handshake succeeded.
+    WebSocketOpened,
+    /// The WebSocket handshake was answered with an error, or an HTTP error stands inside the stream.
+    WebSocketRefused(Refusal),
+    /// A WebSocket message arrived.
+    Frame(Frame),
+    /// The WebSocket was closed properly, with this close code if there was one.
+    WebSocketClosed(Option<u16>),
+    /// The WebSocket could not be opened, or it broke.
+    WebSocketFailed(TransportError),
+}
+
+/// An HTTP response: the status and the whole body.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response {
+    /// The HTTP status. Only 200 is success.
+    pub status: u16,
+    /// The body, decompressed, at most [`Limits::max_body_bytes`](crate::Limits).
+    pub body: Bytes,
+}
+
+impl Response {
+    /// A response with this status and body.
+    #[must_use]
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            body: body.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// Which request to make; [`Endpoint::url`](crate::Endpoint::url) turns it into a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Target {
+    /// The transport to name in the query.
+    pub transport: Transport,
+    /// The session, once there is one.
+    pub sid: Option<Sid>,
+}
+
+/// I/O that the protocol wants. At most one GET, one POST and one WebSocket are wanted at a time.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Make a GET; answer with [`Input::GetDone`]. Aborting it would end the session on the server.
+    Get(Target),
+    /// Make a POST of this body, `Content-Type: text/plain;charset=UTF-8`; answer with [`Input::PostDone`].
+    Post(Target, Bytes),
+    /// Open the WebSocket; answer with [`Input::WebSocketOpened`], `WebSocketRefused` or `WebSocketFailed`.
+    OpenWebSocket(Target),
+    /// Send this over the WebSocket.
+    SendFrame(Frame),
+    /// Close the session's WebSocket with an empty close frame, after the frames before it; answer with
+    /// [`Input::WebSocketClosed`].
+    CloseWebSocket,
+    /// Give up the WebSocket of a failed upgrade: with a close frame if that can be written at once. Nothing needs to
+    /// be answered.
+    DropWebSocket,
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Get(target) => write!(f, "Get({target:?})"),
+            // The body holds what the application sends.
+            Self::Post(target, body) => write!(f, "Post({target:?}, {} bytes)", body.len()),
+            Self::OpenWebSocket(target) => write!(f, "OpenWebSocket({target:?})"),
+            Self::SendFrame(frame) => write!(f, "SendFrame({frame:?})"),
+            Self::CloseWebSocket => f.write_str("CloseWebSocket"),
+            Self::DropWebSocket => f.write_str("DropWebSocket"),
+        }
+    }
+}
+
+/// What the application learns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The session is open.
+    Opened {
+        /// Its parameters.
+        handshake: Box<Handshake>,
+        /// The transport that opened it.
+        transport: Transport,
+    },
+    /// A message arrived.
+    Message(Message),
+    /// The session has moved to this transport.
+    Upgraded(Transport),
+    /// The session stays where it is: the upgrade failed and is not tried again.
+    UpgradeFailed(UpgradeError),
+    /// The session is over. This is the last event; whatever I/O is still under way can be dropped.
+    Closed(CloseReason),
+}
+
+/// One Engine.IO session.
+///
+/// See the [crate documentation](crate#the-contract-of-a-connection) for how to drive it.
+#[derive(Debug)]
+pub struct Connection {
+    config: Config,
+    state: State,
+    /// Packets that no request or frame carries yet.
+    outbox: VecDeque<Packet>,
+    /// Bytes of what was handed over and is still here, in `outbox` or as frames in `actions`.
+    unsent_bytes: usize,
+    /// Whether an answer to a ping is among them.
+    pong_waits: bool,
+    reading: bool,
+    actions: VecDeque<Action>,
+    events: VecDeque<Event>,
+}
+
+impl Connection {
+    /// A connection that wants to open: its first action is already there.
+    #[must_use]
+    pub fn new(mut config: Config, now: Instant) -> Self {
+        if config.transports.is_empty() {
+            config.transports = Config::default().transports;
+        }
+        let transport = config
+            .transports
+            .first()
+            .copied()
+            .unwrap_or(Transport::Polling);
+        let target = Target {
+            transport,
+            sid: None,
+        };
+        let deadline = later(now, config.handshake_timeout);
+        let first = match transport {
+            Transport::Polling => Action::Get(target),
+            Transport::WebSocket => Action::OpenWebSocket(target),
+        };
+        Self {
+            config,
+            state: State::Opening {
+                transport,
+                deadline,
+            },
+            outbox: VecDeque::new(),
+            unsent_bytes: 0,
+            pong_waits: false,
+            reading: true,
+            actions: VecDeque::from([first]),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what happened. Inputs that the state has no use for are ignored.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match &self.state {
+            State::Opening { transport, .. } => {
+                let transport = *transport;
+                self.handle_while_opening(now, transport, input);
+            }
+            State::Open(_) => self.handle_while_open(now, input),
+            State::Closed => {}
+        }
+    }
+
+    /// Takes in that time has passed. Everything that time can do is in here.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        match &self.state {
+            State::Opening { deadline, .. } => {
+                if due(Some(*deadline)) {
+                    self.closed(CloseReason::HandshakeTimeout);
+                }
+            }
+            State::Open(open) => {
+                if due(open.closing_deadline()) {
+                    self.closed(CloseReason::Local);
+                } else if due(open.heartbeat.deadline()) {
+                    self.closed(CloseReason::PingTimeout);
+                } else if due(open.carrier.post_deadline()) {
+                    self.closed(CloseReason::RequestTimeout);
+                } else if due(open.carrier.upgrade_deadline()) {
+                    self.upgrade_failed(now, UpgradeError::Timeout);
+                }
+            }
+            State::Closed => {}
+        }
+    }
+
+    /// When [`Connection::handle_timeout`] is to be called next. A connection that is not closed and is being read
+    /// always has a deadline.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Opening { deadline, .. } => Some(*deadline),
+            State::Open(open) => [
+                open.closing_deadline(),
+                open.heartbeat.deadline(),
+                open.carrier.post_deadline(),
+                open.carrier.upgrade_deadline(),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+            State::Closed => None,
+        }
+    }
+
+    /// The next I/O to do.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        let action = self.actions.pop_front()?;
+        if let Action::SendFrame(frame) = &action {
+            self.unsent_bytes = self.unsent_bytes.saturating_sub(weight(frame));
+            self.pong_waits &= !frame.is_pong();
+        }
+        Some(action)
+    }
+
+    /// Whether the next action is to send a frame, which has to wait while the socket takes nothing. Everything else
+    /// can be started at any time.
+    #[must_use]
+    pub fn is_frame_next(&self) -> bool {
+        matches!(self.actions.front(), Some(Action::SendFrame(_)))
+    }
+
+    /// The next thing the application should know.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Hands over a message. Messages leave in this order, whatever the transport does meanwhile.
+    ///
+    /// Nothing here bounds how much is handed over faster than it leaves: [`Connection::unsent_bytes`] tells.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] with the message in it: the connection is not open, the server would refuse the message, or
+    /// polling cannot carry it. Where the heartbeat turns out to have expired (the process was suspended, and its
+    /// timers with it), the connection closes now instead of writing into a dead link.
+    pub fn send(&mut self, now: Instant, message: Message) -> Result<(), SendError> {
+        let State::Open(open) = &self.state else {
+            return Err(SendError::NotOpen(message));
+        };
+        if open.closing.is_some() {
+            return Err(SendError::NotOpen(message));
+        }
+        if open
+            .heartbeat
+            .deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
+            self.closed(CloseReason::PingTimeout);
+            return Err(SendError::NotOpen(message));
+        }
+        let by_polling = !matches!(open.carrier, Carrier::WebSocket);
+        let max = open.max_payload;
+        if by_polling && matches!(&message, Message::Text(text) if has_separator(text)) {
+            return Err(SendError::Separator(message));
+        }
+        let packet = Packet::Message(message);
+        let size = if by_polling {
+            packet.encoded_len()
+        } else {
+            frame::encoded_len(self.config.version, &packet)
+        } as u64;
+        match (packet, max) {
+            (Packet::Message(message), Some(max)) if size > max => {
+                return Err(SendError::TooLarge { message, size, max });
+            }
+            (packet, _) => self.enqueue(packet),
+        }
+        self.flush(now);
+        Ok(())
+    }
+
+    /// Bytes of the packets that have been handed over and that no [`Action`] has taken away yet, each packet counting
+    /// for one at least.
+    #[must_use]
+    pub fn unsent_bytes(&self) -> usize {
+        self.unsent_bytes
+    }
+
+    /// Closes gracefully: what was sent before leaves first. The end is reported as [`Event::Closed`].
+    pub fn close(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Opening { .. } => self.closed(CloseReason::Local),
+            State::Open(open) => {
+                if open.closing.is_some() {
+                    return;
+                }
+                open.closing = Some(Closing {
+                    deadline: later(now, self.config.close_timeout),
+                    told: false,
+                });
+                match &mut open.carrier {
+                    Carrier::Polling { probe, .. } => {
+                        if std::mem::replace(probe, Probe::None).is_under_way() {
+                            self.actions.push_back(Action::DropWebSocket);
+                        }
+                        self.flush(now);
+                    }
+                    // The upgrade completes or fails first; both lead back to here through `flush`.
+                    Carrier::Draining { .. } => {}
+                    Carrier::WebSocket => self.actions.push_back(Action::CloseWebSocket),
+                }
+            }
+            State::Closed => {}
+        }
+    }
+
+    /// Tells that the caller stops or resumes reading from the wire. While nothing is read, a ping could not be seen,
+    /// so its absence says nothing: the heartbeat deadline is suspended and starts anew with reading.
+    pub fn set_reading(&mut self, now: Instant, reading: bool) {
+        self.reading = reading;
+        if let State::Open(open) = &mut self.state {
+            open.heartbeat.set_suspended(now, !reading);
+        }
+    }
+
+    /// Whether the session is open for sending.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(&self.state, State::Open(open) if open.closing.is_none())
+    }
+
+    /// Whether the session is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    // Opening.
+
+    fn handle_while_opening(&mut self, now: Instant, transport: Transport, input: Input) {
+        match (transport, input) {
+            (Transport::Polling, Input::GetDone(Ok(response))) if response.status == 200 => {
+                self.handle_payload(now, response.body);
+                self.flush(now);
+            }
+            (Transport::Polling, Input::GetDone(Ok(response))) => {
+                self.closed(Refusal::new(response.status, &response.body).into());
+            }
+            (Transport::Polling, Input::GetDone(Err(error)))
+            | (Transport::WebSocket, Input::WebSocketFailed(error)) => self.closed(error.into()),
+            (Transport::WebSocket, Input::WebSocketRefused(refusal)) => {
+                self.closed(refusal.into());
+            }
+            (Transport::WebSocket, Input::WebSocketClosed(code)) => {
+                self.closed(CloseReason::Remote { code });
+            }
+            (Transport::WebSocket, Input::Frame(frame)) => {
+                match frame::decode(self.config.version, frame) {
+                    Ok(packet) => self.handle_packet(now, packet),
+                    Err(error) => self.broken(error),
+                }
+                self.flush(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Protocol, "Handshake": the transport is open with the `open` packet, and not before.
+    fn handle_open(&mut self, now: Instant, transport: Transport, data: &OpenData) {
+        let handshake = match Handshake::parse(&data.0) {
+            Ok(handshake) => handshake,
+            Err(error) => return self.closed(error.into()),
+        };
+        let carrier = match transport {
+            Transport::WebSocket => Carrier::WebSocket,
+            Transport::Polling => {
+                let upgradable = self.config.upgrade
+                    && self.config.transports.contains(&Transport::WebSocket)
+                    && handshake
+                        .upgrades
+                        .iter()
+                        .any(|name| name == Transport::WebSocket.name());
+                let probe = if upgradable {
+                    self.actions.push_back(Action::OpenWebSocket(Target {
+                        transport: Transport::WebSocket,
+                        sid: Some(handshake.sid.clone()),
+                    }));
+                    Probe::Connecting {
+                        deadline: later(now, self.config.probe_timeout),
+                    }
+                } else {
+                    Probe::None
+                };
+                Carrier::Polling {
+                    requests: Requests::default(),
+                    probe,
+                }
+            }
+        };
+        let window = handshake.ping_interval + handshake.ping_timeout;
+        let mut heartbeat = Heartbeat::new(now, window);
+        heartbeat.set_suspended(now, !self.reading);
+        self.state = State::Open(Open {
+            sid: handshake.sid.clone(),
+            max_payload: handshake.max_payload,
+            heartbeat,
+            carrier,
+            closing: None,
+        });
+        let handshake = Box::new(handshake);
+        self.events.push_back(Event::Opened {
+            handshake,
+            transport,
+        });
+    }
+
+    // Open.
+
+    fn handle_while_open(&mut self, now: Instant, input: Input) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        match (input, &mut open.carrier) {
+            (
+                Input::GetDone(result),
+                Carrier::Polling { requests, .. } | Carrier::Draining { requests, .. },
+            ) => {
+                requests.get = false;
+                match result {
+                    Ok(Response { status: 200, body }) => self.handle_payload(now, body),
+                    Ok(response) => {
+                        self.closed(Refusal::new(response.status, &response.body).into());
+                    }
+                    Err(error) => self.closed(error.into()),
+                }
+            }
+            (
+                Input::PostDone(result),
+                Carrier::Polling { requests, .. } | Carrier::Draining { requests, .. },
+            ) => {
+                requests.post = None;
+                match result {
+                    // The body is `ok`, and says nothing about whether the server liked the payload.
+                    Ok(Response { status: 200, .. }) => {}
+                    Ok(response) => {
+                        self.closed(Refusal::new(response.status, &response.body).into());
+                    }
+                    Err(error) => self.closed(error.into()),
+                }
+            }
+            (input, Carrier::Polling { probe, .. }) if probe.is_under_way() => {
+                self.handle_probe(now, input);
+            }
+            (input, Carrier::Draining { .. }) => self.handle_probe(now, input),
+            (Input::Frame(frame), Carrier::WebSocket) => {
+                match frame::decode(self.config.version, frame) {
+                    // Means nothing over WebSocket, to either official side; the WebSocket close does.
+                    Ok(Packet::Close) => {}
+                    Ok(packet) => self.handle_packet(now, packet),
+                    Err(error) => self.broken(error),
+                }
+            }
+            (Input::WebSocketClosed(code), Carrier::WebSocket) => {
+                self.closed(CloseReason::Remote { code });
+            }
+            (Input::WebSocketFailed(error), Carrier::WebSocket) => self.closed(error.into()),
+            (Input::WebSocketRefused(refusal), Carrier::WebSocket) => self.closed(refusal.into()),
+            // The late words of a probe that was given up.
+            _ => {}
+        }
+        self.flush(now);
+    }
+
+    /// Protocol, "Upgrade": what the WebSocket says before it carries the session. The polling transport goes on
+    /// meanwhile, and a failure here never touches the session.
+    fn handle_probe(&mut self, now: Instant, input: Input) {
+        let State::Open(Open { carrier, .. }) = &mut self.state else {
+            return;
+        };
+        let failure = match (input, carrier) {
+            (
+                Input::WebSocketOpened,
+                Carrier::Polling {
+                    probe: probe @ Probe::Connecting { .. },
+                    ..
+                },
+            ) => {
+                *probe = Probe::AwaitingPong {
+                    deadline: later(now, self.config.probe_timeout),
+                };
+                return self.send_frame(Packet::Ping("probe".into()));
+            }
+            (
+                Input::Frame(frame),
+                carrier @ Carrier::Polling {
+                    probe: Probe::AwaitingPong { .. },
+                    ..
+                },
+            ) => match frame::decode(self.config.version, frame) {
+                Ok(Packet::Pong(data)) if data == "probe" => {
+                    return carrier.drain(later(now, self.config.probe_timeout));
+                }
+                _ => UpgradeError::WrongAnswer,
+            },
+            // Between `3probe` and `5` the server has nothing to say here.
+            (Input::Frame(_), _) => UpgradeError::WrongAnswer,
+            (Input::WebSocketRefused(refusal), _) => refusal.into(),
+            (Input::WebSocketFailed(error), _) => error.into(),
+            (Input::WebSocketClosed(_), _) => UpgradeError::Closed(Transport::WebSocket),
+            _ => return,
+        };
+        self.upgrade_failed(now, failure);
+    }
+
+    fn upgrade_failed(&mut self, now: Instant, error: UpgradeError) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        open.carrier.give_up_upgrade();
+        // The reference client leaves the probe's socket open here; nobody would ever close it.
+        self.actions.push_back(Action::DropWebSocket);
+        self.events.push_back(Event::UpgradeFailed(error));
+        self.flush(now);
+    }
+
+    fn handle_payload(&mut self, now: Instant, body: Bytes) {
+        let max = self.config.limits.max_packets_per_payload;
+        for packet in payload::decode(self.config.version, body, max) {
+            match packet {
+                // Packets before a `close` or a bad packet have been delivered; what follows is void.
+                Ok(Packet::Close) if matches!(self.state, State::Open(_)) => {
+                    self.closed(CloseReason::Remote { code: None });
+                }
+                Ok(packet) => self.handle_packet(now, packet),
+                Err(error) => self.broken(error),
+            }
+            if self.is_closed() {
+                return;
+            }
+        }
+    }
+
+    fn handle_packet(&mut self, now: Instant, packet: Packet) {
+        match (&mut self.state, packet) {
+            (State::Opening { transport, .. }, Packet::Open(data)) => {
+                let transport = *transport;
+                self.handle_open(now, transport, &data);
+            }
+            (State::Opening { .. }, _) => self.closed(ProtocolError::NoHandshake.into()),
+            (State::Open(open), Packet::Ping(_)) => {
+                // Only the server's ping proves that it still runs its heartbeat: ordinary packets do not move the
+                // deadline (engine.io-client since 6.6.1).
+                open.heartbeat.beat(now);
+                // One answer is enough for any number of pings, and none is due behind a close.
+                if open.closing.is_none() && !std::mem::replace(&mut self.pong_waits, true) {
+                    self.enqueue(Packet::Pong("".into()));
+                }
+            }
+            (State::Open(_), Packet::Message(message)) => {
+                self.events.push_back(Event::Message(message));
+            }
+            // Legal packets at the wrong time: the reference client tolerates them, so servers may send them.
+            (State::Open(_) | State::Closed, _) => {}
+        }
+    }
+
+    /// Starts what the state allows: requests, the end of an upgrade, frames, the end of a close.
+    fn flush(&mut self, now: Instant) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        if let Carrier::Draining { requests, .. } = &open.carrier {
+            if !requests.is_idle() {
+                return;
+            }
+            // Both requests are over: the WebSocket takes over with `5`, and everything that waited follows on it.
+            open.carrier = Carrier::WebSocket;
+            let closing = open.closing.is_some();
+            self.send_frame(Packet::Upgrade);
+            self.events.push_back(Event::Upgraded(Transport::WebSocket));
+            self.flush_frames();
+            if closing {
+                self.actions.push_back(Action::CloseWebSocket);
+            }
+            return;
+        }
+        match &open.carrier {
+            Carrier::WebSocket => self.flush_frames(),
+            Carrier::Polling { .. } => self.flush_requests(now),
+            Carrier::Draining { .. } => {}
+        }
+    }
+
+    fn enqueue(&mut self, packet: Packet) {
+        self.unsent_bytes += packet.encoded_len();
+        self.outbox.push_back(packet);
+    }
+
+    fn flush_frames(&mut self) {
+        while let Some(packet) = self.outbox.pop_front() {
+            self.unsent_bytes = self.unsent_bytes.saturating_sub(packet.encoded_len());
+            self.send_frame(packet);
+        }
+    }
+
+    fn send_frame(&mut self, packet: Packet) {
+        let frame = frame::encode(self.config.version, packet);
+        self.unsent_bytes += weight(&frame);
+        self.actions.push_back(Action::SendFrame(frame));
+    }
+
+    /// At most one GET and one POST are under way; a server ends the session over a second one.
+    fn flush_requests(&mut self, now: Instant) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        let Carrier::Polling { requests, .. } = &mut open.carrier else {
+            return;
+        };
+        let target = Target {
+            transport: Transport::Polling,
+            sid: Some(open.sid.clone()),
+        };
+        if requests.post.is_none() {
+            let version = self.config.version;
+            if !self.outbox.is_empty() {
+                let count = payload::fitting(version, &self.outbox, open.max_payload);
+                let body = payload::encode(version, self.outbox.iter().take(count));
+                for packet in self.outbox.drain(..count) {
+                    self.unsent_bytes = self.unsent_bytes.saturating_sub(packet.encoded_len());
+                    self.pong_waits &= !matches!(packet, Packet::Pong(_));
+                }
+                requests.post = Some(later(now, self.config.request_timeout));
+                self.actions.push_back(Action::Post(target.clone(), body));
+            } else if let Some(closing) = &mut open.closing {
+                if closing.told {
+                    return self.closed(CloseReason::Local);
+                }
+                // In a body of its own: a Socket.IO server handles messages later than a `close` in the same body,
+                // and drops them then. The reference client waits for its buffer to drain, too.
+                closing.told = true;
+                requests.post = Some(later(now, self.config.request_timeout));
+                let body = payload::encode(version, [&Packet::Close]);
+                self.actions.push_back(Action::Post(target.clone(), body));
+            }
+        }
+        if !requests.get && open.closing.is_none() {
+            requests.get = true;
+            self.actions.push_back(Action::Get(target));
+        }
+    }
+
+    // Closed.
+
+    fn broken(&mut self, error: DecodeError) {
+        self.closed(ProtocolError::from(error).into());
+    }
+
+    /// After this, silence: what was received stays readable, what was not sent is dropped.
+    fn closed(&mut self, reason: CloseReason) {
+        let reason = match &self.state {
+            // Whatever ends a session that is being closed, the caller wanted it to end.
+            State::Open(open) if open.closing.is_some() => CloseReason::Local,
+            State::Closed => return,
+            _ => reason,
+        };
+        self.state = State::Closed;
+        self.outbox.clear();
+        self.actions.clear();
+        self.unsent_bytes = 0;
+        self.events.push_back(Event::Closed(reason));
+    }
+}
+
+/// What a frame counts for among the unsent bytes: an empty one waits, too.
+fn weight(frame: &Frame) -> usize {
+    frame.len().max(1)
+}
+
+fn has_separator(text: &str) -> bool {
+    memchr::memchr(payload::SEPARATOR, text.as_bytes()).is_some()
+}

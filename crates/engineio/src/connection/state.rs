@@ -1,0 +1,186 @@
+//! The states of a session, each with the data that exists only in it.
+
+use std::time::{Duration, Instant};
+
+use crate::handshake::Sid;
+use crate::transport::Transport;
+
+/// A point in time that is always one: `Duration::MAX`, by which people mean "never", becomes thirty years.
+pub(super) fn later(now: Instant, delay: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    now + delay.min(NEVER)
+}
+
+/// Where a session is in its life.
+///
+/// ```text
+/// Opening ──open packet──▶ Open ──close, error, silence──▶ Closed
+///    └──────────refused, failed, timed out────────────────────┘
+/// ```
+#[derive(Debug)]
+pub(super) enum State {
+    /// Waiting for the `open` packet.
+    Opening {
+        transport: Transport,
+        deadline: Instant,
+    },
+    /// The handshake is done.
+    Open(Open),
+    /// Over.
+    Closed,
+}
+
+/// An open session.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) sid: Sid,
+    pub(super) max_payload: Option<u64>,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) carrier: Carrier,
+    /// Set once the caller wants to close.
+    pub(super) closing: Option<Closing>,
+}
+
+impl Open {
+    pub(super) fn closing_deadline(&self) -> Option<Instant> {
+        self.closing.as_ref().map(|closing| closing.deadline)
+    }
+}
+
+/// A session that the caller has closed, and that ends when all is sent.
+#[derive(Debug)]
+pub(super) struct Closing {
+    /// When the caller's patience ends.
+    pub(super) deadline: Instant,
+    /// On polling: whether the server has been told.
+    pub(super) told: bool,
+}
+
+/// What carries the packets of an open session.
+///
+/// ```text
+/// Polling{probe: None | Connecting | AwaitingPong} ──3probe──▶ Draining ──requests done, 5──▶ WebSocket
+///    ▲ └─ the probe fails or times out: None,                     │
+///    │    the session never notices                               │
+///    └────────────── the WebSocket fails before 5 ────────────────┘
+/// ```
+#[derive(Debug)]
+pub(super) enum Carrier {
+    /// Long-polling, on which an upgrade may be tried meanwhile.
+    Polling { requests: Requests, probe: Probe },
+    /// The probe was answered: no new request starts, and those under way are waited for.
+    Draining {
+        requests: Requests,
+        deadline: Instant,
+    },
+    /// One WebSocket.
+    WebSocket,
+}
+
+impl Carrier {
+    pub(super) fn post_deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Polling { requests, .. } | Self::Draining { requests, .. } => requests.post,
+            Self::WebSocket => None,
+        }
+    }
+
+    pub(super) fn upgrade_deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Polling { probe, .. } => probe.deadline(),
+            Self::Draining { deadline, .. } => Some(*deadline),
+            Self::WebSocket => None,
+        }
+    }
+
+    /// The probe was answered.
+    pub(super) fn drain(&mut self, deadline: Instant) {
+        if let Self::Polling { requests, .. } = self {
+            *self = Self::Draining {
+                requests: std::mem::take(requests),
+                deadline,
+            };
+        }
+    }
+
+    /// Polling goes on as if nothing had been tried.
+    pub(super) fn give_up_upgrade(&mut self) {
+        if let Self::Polling { requests, .. } | Self::Draining { requests, .. } = self {
+            *self = Self::Polling {
+                requests: std::mem::take(requests),
+                probe: Probe::None,
+            };
+        }
+    }
+}
+
+/// The requests under way.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    pub(super) get: bool,
+    /// When the answer to the POST is overdue.
+    pub(super) post: Option<Instant>,
+}
+
+impl Requests {
+    pub(super) fn is_idle(&self) -> bool {
+        !self.get && self.post.is_none()
+    }
+}
+
+/// An upgrade that is being tried.
+#[derive(Debug)]
+pub(super) enum Probe {
+    /// Not wanted, not offered, or failed before.
+    None,
+    /// The WebSocket is opening.
+    Connecting { deadline: Instant },
+    /// `2probe` was sent.
+    AwaitingPong { deadline: Instant },
+}
+
+impl Probe {
+    pub(super) fn is_under_way(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::Connecting { deadline } | Self::AwaitingPong { deadline } => Some(*deadline),
+        }
+    }
+}
+
+/// The server's heartbeat: one deadline of interval plus timeout, moved by each of its pings.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    window: Duration,
+    deadline: Instant,
+    suspended: bool,
+}
+
+impl Heartbeat {
+    pub(super) fn new(now: Instant, window: Duration) -> Self {
+        Self {
+            window,
+            deadline: later(now, window),
+            suspended: false,
+        }
+    }
+
+    pub(super) fn beat(&mut self, now: Instant) {
+        self.deadline = later(now, self.window);
+    }
+
+    pub(super) fn set_suspended(&mut self, now: Instant, suspended: bool) {
+        if self.suspended && !suspended {
+            self.beat(now);
+        }
+        self.suspended = suspended;
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        (!self.suspended).then_some(self.deadline)
+    }
+}

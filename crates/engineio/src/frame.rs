@@ -1,0 +1,137 @@
+//! WebSocket framing: one packet a WebSocket message.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::error::DecodeError;
+use crate::packet::{Message, Packet};
+use crate::transport::Version;
+
+/// The content of one WebSocket data message.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Frame {
+    /// A text message: `<type digit><data>`, or `b<base64>`.
+    Text(ByteString),
+    /// A binary message: the bytes of a binary Engine.IO message.
+    Binary(Bytes),
+}
+
+impl Frame {
+    /// Length of the WebSocket message in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether this is the answer to a ping.
+    pub(crate) fn is_pong(&self) -> bool {
+        matches!(self, Self::Text(text) if text == "3")
+    }
+
+    /// Whether the WebSocket message is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            // Open packets carry the session id, messages whatever the application sends.
+            Self::Text(text) if text.starts_with(['1', '2', '3', '5', '6']) && text.len() < 16 => {
+                write!(f, "Text({text:?})")
+            }
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// Reads a frame as a packet. The result shares the frame's memory.
+///
+/// In revision 4 a binary frame is the message itself, with no type byte, and a text frame that starts with `b` is a
+/// base64 message even where none was asked for. A frame is never searched for separators: a `U+001E` in it is data.
+///
+/// # Errors
+///
+/// As [`Packet::decode`]; an empty text frame is an error, an empty binary frame is an empty message.
+pub fn decode(version: Version, frame: Frame) -> Result<Packet, DecodeError> {
+    match version {
+        Version::V4 => match frame {
+            Frame::Text(text) => Packet::decode(&text),
+            Frame::Binary(bytes) => Ok(Packet::Message(Message::Binary(bytes))),
+        },
+    }
+}
+
+/// Writes a packet as a frame.
+#[must_use]
+pub fn encode(version: Version, packet: Packet) -> Frame {
+    match (version, packet) {
+        (Version::V4, Packet::Message(Message::Binary(bytes))) => Frame::Binary(bytes),
+        (Version::V4, packet) => {
+            let mut text = String::with_capacity(packet.encoded_len());
+            packet.encode(&mut text);
+            Frame::Text(text.into())
+        }
+    }
+}
+
+/// Length in bytes of the WebSocket message that carries `packet`.
+#[must_use]
+pub fn encoded_len(version: Version, packet: &Packet) -> usize {
+    match (version, packet) {
+        (Version::V4, Packet::Message(Message::Binary(bytes))) => bytes.len(),
+        (Version::V4, packet) => packet.encoded_len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binary_frames_carry_no_type_byte_and_may_be_empty() {
+        for bytes in [&b""[..], b"\xde\xad", b"4\x1e2"] {
+            let packet = Packet::Message(Bytes::from_static(bytes).into());
+            let frame = encode(Version::V4, packet.clone());
+            assert_eq!(frame, Frame::Binary(Bytes::from_static(bytes)));
+            assert_eq!(encoded_len(Version::V4, &packet), bytes.len());
+            assert_eq!(decode(Version::V4, frame), Ok(packet));
+        }
+    }
+
+    #[test]
+    fn text_frames_are_not_split_at_separators() {
+        let frame = Frame::Text("4a\x1e4b".into());
+        assert_eq!(
+            decode(Version::V4, frame),
+            Ok(Packet::Message("a\x1e4b".into()))
+        );
+    }
+
+    #[test]
+    fn base64_in_a_text_frame_is_a_binary_message() {
+        let frame = Frame::Text("b3q0=".into());
+        let expected = Packet::Message(Bytes::from_static(b"\xde\xad").into());
+        assert_eq!(decode(Version::V4, frame), Ok(expected));
+    }
+
+    #[test]
+    fn an_empty_text_frame_is_an_error() {
+        let frame = Frame::Text("".into());
+        assert_eq!(decode(Version::V4, frame), Err(DecodeError::EmptyPacket));
+    }
+
+    #[test]
+    fn debug_shows_neither_session_id_nor_content() {
+        for secret in ["0{\"sid\":\"secret\"}", "440{\"token\":\"secret\"}"] {
+            assert!(!format!("{:?}", Frame::Text(secret.into())).contains("secret"));
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Packets, and the text form that frames and payloads share: `<type digit><data>`.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::error::DecodeError;
+
+/// What an application sends and receives.
+///
+/// A received message is a slice of the buffer it arrived in: keeping a small one keeps that whole buffer alive (one
+/// polling response body, or one read of the socket). [`Message::detach`] makes a copy of its own.
+///
+/// `Debug` shows the length only: what applications send first is often a credential.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Message {
+    /// UTF-8 text.
+    Text(ByteString),
+    /// Bytes, carried unchanged.
+    Binary(Bytes),
+}
+
+impl Message {
+    /// Length of the content in bytes, without any framing.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether the content is empty. Empty messages are legal.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The same message in memory of its own, so that it no longer keeps a receive buffer alive.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(ByteString::from(text.to_string())),
+            Self::Binary(bytes) => Self::Binary(Bytes::copy_from_slice(bytes)),
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Binary(bytes) => write!(f, "Binary({} bytes)", bytes.len()),
+        }
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<ByteString> for Message {
+    fn from(text: ByteString) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Bytes> for Message {
+    fn from(bytes: Bytes) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes.into())
+    }
+}
+
+/// One Engine.IO packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Packet {
+    /// `0`, the handshake JSON. Parse it with [`Handshake::parse`](crate::Handshake::parse).
+    Open(OpenData),
+    /// `1`: the session ends. Means something on polling only.
+    Close,
+    /// `2`, with `probe` as its data when a transport is being tried.
+    Ping(ByteString),
+    /// `3`, with `probe` as its data in answer to a probe.
+    Pong(ByteString),
+    /// `4`, or a binary message.
+    Message(Message),
+    /// `5`: the probed transport takes over.
+    Upgrade,
+    /// `6`: nothing, sent to release a pending poll.
+    Noop,
+}
+
+/// The text of an `open` packet. It carries the session id, so its `Debug` form hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpenData(pub ByteString);
+
+impl fmt::Debug for OpenData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OpenData(..)")
+    }
+}
+
+/// Prefix of a binary message in a text context: `b<base64>`, with no type digit after it in revision 4.
+pub(crate) const BASE64_PREFIX: u8 = b'b';
+
+/// Node accepts unpadded base64, so peers that send it exist; the alphabet is held to.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+impl Packet {
+    /// Reads the text form of a packet. The result shares `text`'s memory.
+    ///
+    /// # Errors
+    ///
+    /// An empty packet, an unknown type digit and bad base64 are errors; each ends the connection.
+    pub fn decode(text: &ByteString) -> Result<Self, DecodeError> {
+        let Some((&kind, _)) = text.as_bytes().split_first() else {
+            return Err(DecodeError::EmptyPacket);
+        };
+        let data = || text.slice_ref(text.get(1..).unwrap_or_default());
+        Ok(match kind {
+            b'0' => Self::Open(OpenData(data())),
+            // Neither side puts data behind 1, 5 or 6; what stands there is ignored, as the reference does.
+            b'1' => Self::Close,
+            b'2' => Self::Ping(data()),
+            b'3' => Self::Pong(data()),
+            b'4' => Self::Message(Message::Text(data())),
+            b'5' => Self::Upgrade,
+            b'6' => Self::Noop,
+            BASE64_PREFIX => {
+                let bytes = BASE64
+                    .decode(data().as_bytes())
+                    .map_err(|_| DecodeError::Base64)?;
+                Self::Message(Message::Binary(bytes.into()))
+            }
+            _ => return Err(DecodeError::UnknownType(kind)),
+        })
+    }
+
+    /// Appends the text form of the packet. A binary message becomes `b<base64>`.
+    pub fn encode(&self, out: &mut String) {
+        let (kind, data): (char, &str) = match self {
+            Self::Open(OpenData(json)) => ('0', json),
+            Self::Close => ('1', ""),
+            Self::Ping(data) => ('2', data),
+            Self::Pong(data) => ('3', data),
+            Self::Message(Message::Text(text)) => ('4', text),
+            Self::Message(Message::Binary(bytes)) => {
+                out.push(char::from(BASE64_PREFIX));
+                BASE64.encode_string(bytes, out);
+                return;
+            }
+            Self::Upgrade => ('5', ""),
+            Self::Noop => ('6', ""),
+        };
+        out.push(kind);
+        out.push_str(data);
+    }
+
+    /// Exact length in bytes of what [`Packet::encode`] appends.
+    ///
+    /// The reference client estimates base64 as 1.33 × n, which is too small for short messages.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        1 + match self {
+            Self::Open(OpenData(data)) | Self::Ping(data) | Self::Pong(data) => data.len(),
+            Self::Message(Message::Text(text)) => text.len(),
+            Self::Message(Message::Binary(bytes)) => bytes.len().div_ceil(3).saturating_mul(4),
+            Self::Close | Self::Upgrade | Self::Noop => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(data: &str) -> Packet {
+        Packet::Message(data.into())
+    }
+
+    fn binary(data: &'static [u8]) -> Packet {
+        Packet::Message(Bytes::from_static(data).into())
+    }
+
+    #[test]
+    fn every_type_has_its_digit_and_exact_length() {
+        for (wire, packet) in [
+            ("0{}", Packet::Open(OpenData("{}".into()))),
+            ("1", Packet::Close),
+            ("2", Packet::Ping("".into())),
+            ("2probe", Packet::Ping("probe".into())),
+            ("3probe", Packet::Pong("probe".into())),
+            ("4", text("")),
+            ("4hello", text("hello")),
+            ("4é€😀", text("é€😀")),
+            ("5", Packet::Upgrade),
+            ("6", Packet::Noop),
+            ("b", binary(b"")),
+            ("bAQID", binary(&[1, 2, 3])),
+            ("bAQIDBA==", binary(&[1, 2, 3, 4])),
+        ] {
+            assert_eq!(Packet::decode(&wire.into()), Ok(packet.clone()), "{wire}");
+            let mut out = String::new();
+            packet.encode(&mut out);
+            assert_eq!(out, wire);
+            assert_eq!(packet.encoded_len(), wire.len(), "{wire}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_packet_is_refused() {
+        for (wire, error) in [
+            ("", DecodeError::EmptyPacket),
+            ("7", DecodeError::UnknownType(b'7')),
+            ("abc", DecodeError::UnknownType(b'a')),
+            ("é", DecodeError::UnknownType(0xC3)),
+            ("b@@", DecodeError::Base64),
+            ("bA", DecodeError::Base64),
+        ] {
+            assert_eq!(Packet::decode(&wire.into()), Err(error), "{wire}");
+        }
+    }
+
+    #[test]
+    fn unpadded_base64_is_read() {
+        assert_eq!(Packet::decode(&"bAQIDBA".into()), Ok(binary(&[1, 2, 3, 4])));
+    }
+
+    #[test]
+    fn data_behind_a_packet_that_has_none_is_ignored() {
+        assert_eq!(Packet::decode(&"6x".into()), Ok(Packet::Noop));
+    }
+
+    #[test]
+    fn the_session_id_is_not_printed() {
+        let packet = Packet::decode(&r#"0{"sid":"secret"}"#.into());
+        assert!(!format!("{packet:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_detached_message_is_equal() {
+        let message = Message::from("text");
+        assert_eq!(message.detach(), message);
+    }
+}

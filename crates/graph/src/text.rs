@@ -1,0 +1,66 @@
+//! Makes text that a peer wrote fit to be shown: bounded, one line, without secrets.
+
+/// The longest piece of a peer's text that an error carries, in characters.
+const MAX_CHARS: usize = 300;
+
+/// What stands where a secret stood.
+const REDACTED: &str = "[redacted]";
+
+/// Peer text as one bounded line, with each of `secrets` cut out.
+///
+/// Control characters go, and so do the invisible ones that reorder or hide text on a terminal.
+pub(crate) fn clean(text: &str, secrets: &[&str]) -> String {
+    let mut text = text.to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret, REDACTED);
+    }
+    let mut line = String::new();
+    let mut chars = text
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !is_harmful(*c))
+        .peekable();
+    for c in chars.by_ref().take(MAX_CHARS) {
+        line.push(c);
+    }
+    if chars.peek().is_some() {
+        line.push('…');
+    }
+    line.trim().to_owned()
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_becomes_one_bounded_line() {
+        let rows = [
+            ("plain", "plain"),
+            ("two\nlines", "two lines"),
+            ("\u{1b}[31mred", "[31mred"),
+            ("abc\u{202e}def\u{200b}", "abcdef"),
+            (" padded ", "padded"),
+        ];
+        for (given, expected) in rows {
+            assert_eq!(clean(given, &[]), expected, "{given:?}");
+        }
+        let long = clean(&"é".repeat(5000), &[]);
+        assert_eq!(long.chars().count(), MAX_CHARS + 1);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn secrets_are_cut_out_even_across_the_length_limit() {
+        let text = format!("{}PLANTED-secret", "x".repeat(MAX_CHARS - 3));
+        let cleaned = clean(&text, &["PLANTED-secret", ""]);
+        assert!(!cleaned.contains("PLA"), "{cleaned}");
+        assert_eq!(clean("a PLANTED b", &["PLANTED"]), "a [redacted] b");
+    }
+}

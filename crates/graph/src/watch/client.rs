@@ -1,0 +1,291 @@
+//! Joins the state machine of the watch to the clock, to Graph and to its connections.
+
+use std::future::Future as _;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use engineio::client::{Http, now};
+use futures_core::Stream as _;
+use futures_util::FutureExt as _;
+use tokio::time::Sleep;
+
+use crate::client::SendError;
+use crate::connection::{ConnectOptions, ConnectionError, Notifications};
+use crate::notification_url::NotificationUrl;
+use crate::subscription::SubscriptionRequest;
+use crate::token::{AccessToken, BoxFuture, TokenError, TokenProvider, TokenRequest};
+use crate::watch::config::WatchConfig;
+use crate::watch::event::WatchError;
+use crate::watch::machine::{Action, ConnectionId, Event, Grant, Input, Machine, Source};
+use crate::watch::{End, Shared};
+
+/// The timer's clock stops while the computer sleeps, and ours does not: look at ours this often.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// How many rounds are made before other tasks get a chance.
+const ROUNDS: usize = 64;
+
+/// How long connections may take to close before they are dropped.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The task of a watch.
+pub(super) struct Driver {
+    machine: Machine,
+    shared: Arc<Shared>,
+    fetcher: Option<Arc<Fetcher>>,
+    connect_options: ConnectOptions,
+    fetch: Option<BoxFuture<'static, Result<Grant, WatchError>>>,
+    links: Vec<Link>,
+    /// Made when it is first needed: without a timer in the runtime, that ends the task and no more.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// When the last connections are dropped, once nothing but closing them is left to do.
+    give_up_at: Option<Instant>,
+}
+
+struct Link {
+    id: ConnectionId,
+    state: LinkState,
+}
+
+enum LinkState {
+    Opening(BoxFuture<'static, Result<Notifications, ConnectionError>>),
+    Up(Notifications),
+    /// Over: to be removed.
+    Gone,
+}
+
+impl Driver {
+    pub(super) fn new(
+        config: WatchConfig,
+        source: Source,
+        fetcher: Option<Arc<Fetcher>>,
+        connect_options: ConnectOptions,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            machine: Machine::new(config, source, now(), fastrand::u64(..)),
+            shared,
+            fetcher,
+            connect_options,
+            fetch: None,
+            links: Vec::new(),
+            timer: None,
+            give_up_at: None,
+        }
+    }
+
+    /// Runs until the watch has failed or is closed. Dropping the future drops the connections.
+    pub(super) async fn run(mut self) {
+        std::future::poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared.driver.register(cx.waker());
+        if self.shared.lock().closing && self.give_up_at.is_none() {
+            self.fetch = None;
+            self.links.iter_mut().for_each(Link::close);
+            self.give_up_at = Some(now() + CLOSE_TIMEOUT);
+        }
+        for _ in 0..ROUNDS {
+            self.obey();
+            let now = now();
+            if self.poll_io(cx, now) {
+                continue;
+            }
+            let is_done = self
+                .give_up_at
+                .is_some_and(|at| self.links.is_empty() || at <= now);
+            if is_done {
+                return Poll::Ready(());
+            }
+            if self.poll_timer(cx, now).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does what the machine asks for.
+    fn obey(&mut self) {
+        while let Some(event) = self.machine.poll_event() {
+            match event {
+                Event::Watch(event) => {
+                    tracing::debug!(event = event.name(), "watch");
+                    self.shared.push(event);
+                }
+                Event::Failed(error) => {
+                    tracing::debug!(%error, "watch failed");
+                    self.shared.end(End::Failed(error));
+                    self.give_up_at = Some(now() + CLOSE_TIMEOUT);
+                }
+            }
+        }
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Close(id) => {
+                    if let Some(link) = self.links.iter_mut().find(|link| link.id == id) {
+                        link.close();
+                    }
+                }
+                // Closing: nothing new is begun.
+                _ if self.give_up_at.is_some() => {}
+                Action::FetchUrl { fresh_token } => {
+                    if let Some(fetcher) = &self.fetcher {
+                        self.fetch = Some(Box::pin(fetcher.clone().fetch(fresh_token)));
+                    }
+                }
+                Action::Open(id, url) => {
+                    tracing::debug!(endpoint = url.endpoint(), "connecting");
+                    let connecting = open(url, self.connect_options.clone());
+                    let state = LinkState::Opening(Box::pin(connecting));
+                    self.links.push(Link { id, state });
+                }
+            }
+        }
+    }
+
+    /// Whether anything happened.
+    fn poll_io(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut busy = false;
+        if let Some(fetch) = &mut self.fetch
+            && let Poll::Ready(outcome) = fetch.as_mut().poll(cx)
+        {
+            self.fetch = None;
+            self.machine.handle_input(now, Input::Fetched(outcome));
+            busy = true;
+        }
+        for link in &mut self.links {
+            if let Poll::Ready(input) = link.poll(cx) {
+                busy = true;
+                if let Some(input) = input {
+                    self.machine.handle_input(now, input);
+                }
+            }
+        }
+        self.links
+            .retain(|link| !matches!(link.state, LinkState::Gone));
+        busy
+    }
+
+    /// Ready when it is worth another look at the clock.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let deadline = match self.give_up_at {
+            Some(at) => Some(at),
+            None => self.machine.poll_timeout(),
+        };
+        let delay = deadline.map_or(LONGEST_SLEEP, |at| at.saturating_duration_since(now));
+        if delay.is_zero() {
+            self.machine.handle_timeout(now);
+            return Poll::Ready(());
+        }
+        let wake_at = tokio::time::Instant::now() + delay.min(LONGEST_SLEEP);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(timer()));
+        timer.as_mut().reset(wake_at);
+        timer.as_mut().poll(cx)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let closing = self.shared.lock().closing;
+        self.shared.end(if closing {
+            End::Ended
+        } else {
+            End::Failed(WatchError::Stopped)
+        });
+    }
+}
+
+impl Link {
+    /// Takes leave of the server; what still arrives is delivered.
+    fn close(&mut self) {
+        match &mut self.state {
+            LinkState::Up(notifications) => notifications.close(),
+            LinkState::Opening(_) | LinkState::Gone => self.state = LinkState::Gone,
+        }
+    }
+
+    /// Ready without an input when a closed connection is gone, of which nobody needs to hear.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
+        let input = match &mut self.state {
+            LinkState::Opening(opening) => match std::task::ready!(opening.as_mut().poll(cx)) {
+                Ok(notifications) => {
+                    self.state = LinkState::Up(notifications);
+                    return Poll::Ready(Some(Input::Opened(self.id)));
+                }
+                Err(error) => Some(Input::Ended(self.id, error)),
+            },
+            LinkState::Up(notifications) => {
+                match std::task::ready!(Pin::new(notifications).poll_next(cx)) {
+                    Some(Ok(notification)) => {
+                        return Poll::Ready(Some(Input::Notified(notification)));
+                    }
+                    Some(Err(error)) => Some(Input::Ended(self.id, error)),
+                    None => None,
+                }
+            }
+            LinkState::Gone => return Poll::Pending,
+        };
+        self.state = LinkState::Gone;
+        Poll::Ready(input)
+    }
+}
+
+async fn open(
+    url: NotificationUrl,
+    options: ConnectOptions,
+) -> Result<Notifications, ConnectionError> {
+    options.connect(&url).await
+}
+
+/// Gets URLs from Graph.
+pub(super) struct Fetcher {
+    pub(super) provider: Arc<dyn TokenProvider>,
+    pub(super) token_timeout: Duration,
+    pub(super) request: SubscriptionRequest,
+    pub(super) http: Http,
+}
+
+impl Fetcher {
+    async fn fetch(self: Arc<Self>, fresh_token: bool) -> Result<Grant, WatchError> {
+        let token = self.token(fresh_token).await?;
+        match self.request.send(&self.http, &token).await {
+            Ok(subscription) => {
+                tracing::debug!(lifetime = ?subscription.lifetime, "got a notification URL");
+                Ok(Grant {
+                    url: subscription.notification_url,
+                    lifetime: subscription.lifetime,
+                })
+            }
+            Err(SendError::Graph(error)) => Err(error.into()),
+            Err(SendError::Resource(error)) => Err(error.into()),
+        }
+    }
+
+    /// A provider is the application's code: it may hang or panic, and the watch goes on.
+    async fn token(&self, fresh_token: bool) -> Result<AccessToken, TokenError> {
+        let request = if fresh_token {
+            TokenRequest::fresh()
+        } else {
+            TokenRequest::any()
+        };
+        let asking = AssertUnwindSafe(async { self.provider.token(request).await }).catch_unwind();
+        match tokio::time::timeout(self.token_timeout, asking).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_panic)) => Err(TokenError::unavailable("the token provider panicked")),
+            Err(_elapsed) => Err(TokenError::TimedOut),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one timer of the watch; it is set anew before each wait"
+)]
+fn timer() -> Sleep {
+    tokio::time::sleep(LONGEST_SLEEP)
+}

@@ -1,0 +1,253 @@
+//! The arguments of an event or an acknowledgement.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+pub(crate) use self::write::write;
+use crate::placeholder::{Attached, PlaceholderError};
+use crate::scan::Scanner;
+use crate::{ArgsError, EncodeError, Limits};
+
+/// The arguments of an event or an acknowledgement: a list of JSON values, and the binary values
+/// in them.
+///
+/// They are kept as the text and the binary messages they travel in, and become values when
+/// asked. A tuple is the list, `()` is no arguments, anything else is one argument, when
+/// [writing](Self::new) and when [reading](Self::parse); see the [crate](crate) for all of the
+/// convention.
+///
+/// Received arguments are slices of the messages they came in. Keeping them, or a `Bytes` out of
+/// [`attachments`](Self::attachments), keeps the whole receive buffer behind it alive: to keep a
+/// little of much, [`detach`](Self::detach) it. What [`parse`](Self::parse) gives as an owned
+/// type (`String`, `Vec<u8>`, `Bytes`) is a copy and keeps nothing.
+///
+/// ```
+/// use socketio_codec::{Args, Bytes};
+///
+/// let args = Args::new(&("a.png", Bytes::from_static(b"\x89PNG")))?;
+/// assert_eq!(args.json(), r#"["a.png",{"_placeholder":true,"num":0}]"#);
+/// assert_eq!(args.attachments().len(), 1);
+///
+/// let (name, data): (&str, Bytes) = args.parse()?;
+/// assert_eq!((name, &data[..]), ("a.png", &b"\x89PNG"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Args {
+    /// A JSON array with nothing around it. Its first item may be the name of an event.
+    text: ByteString,
+    /// Where in the text the first argument starts, or would.
+    first: usize,
+    len: usize,
+    attached: Attached,
+}
+
+impl Args {
+    /// Serializes arguments, with at most [`Limits::DEFAULT_MAX_ATTACHMENTS`] binary values.
+    ///
+    /// # Errors
+    ///
+    /// When the arguments have no form in JSON (a map whose keys are no strings), contain too
+    /// many binary values, or contain, besides binary values, an object that the receiver would
+    /// take for the placeholder of one.
+    pub fn new(args: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
+        Self::with_max_attachments(args, Limits::DEFAULT_MAX_ATTACHMENTS)
+    }
+
+    /// As [`new`](Self::new), with another limit. A receiver that was not told to take more than
+    /// 10 ends the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_max_attachments(
+        args: &(impl Serialize + ?Sized),
+        max_attachments: usize,
+    ) -> Result<Self, EncodeError> {
+        write(None, args, max_attachments)
+    }
+
+    /// `text` is a valid JSON array of `len` items with nothing around it, and what is attached
+    /// belongs to it.
+    pub(crate) fn from_array(text: ByteString, len: usize, attached: Attached) -> Self {
+        Self {
+            text,
+            first: 1,
+            len,
+            attached,
+        }
+    }
+
+    /// Takes the first item for the name of an event; `first` is where the second one starts.
+    pub(crate) fn behind_name(self, first: usize) -> Self {
+        Self {
+            first,
+            len: self.len.saturating_sub(1),
+            ..self
+        }
+    }
+
+    /// Adds the attachments when they have arrived.
+    pub(crate) fn attach(&mut self, attachments: Vec<Bytes>) -> Result<(), PlaceholderError> {
+        self.attached = Attached::new(attachments, &self.text)?;
+        Ok(())
+    }
+
+    /// Reads the arguments: a tuple as the list, anything else as the first argument.
+    ///
+    /// Arguments beyond the tuple are ignored, missing ones read as `null`, so that `Option`
+    /// takes them. Strings without escapes and binary values can be borrowed (`&str`,
+    /// `&serde_bytes::Bytes`).
+    ///
+    /// # Errors
+    ///
+    /// When an argument is missing or not of its type; it says which, and never quotes a value.
+    /// Arrays and objects more than 127 deep cannot be read, nor a string with a lone surrogate
+    /// (`"\ud800"`) as a `String`; use [`iter_raw`](Self::iter_raw) for those.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgsError> {
+        read::read(self)
+    }
+
+    /// The arguments as a JSON array, placeholders in place of binary values. Allocates only if
+    /// they are those of an event, whose array has its name in front; see
+    /// [`Event::json`](crate::Event::json) for that.
+    pub fn json(&self) -> Cow<'_, str> {
+        if self.has_name() {
+            Cow::Owned(format!("[{}", self.tail()))
+        } else {
+            Cow::Borrowed(&self.text)
+        }
+    }
+
+    /// The JSON text of each argument, in order, read as it is asked for.
+    pub fn iter_raw(&self) -> RawArgs<'_> {
+        RawArgs {
+            scanner: Scanner::new(&self.text, self.first),
+            left: self.len,
+        }
+    }
+
+    /// The binary values, numbered as the placeholders say. Not all need be referred to.
+    pub fn attachments(&self) -> &[Bytes] {
+        self.attached.attachments()
+    }
+
+    /// The number of arguments.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no arguments.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A copy in buffers of its own, which keeps nothing else alive.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        let text = ByteString::from(&*self.text);
+        Self {
+            text,
+            first: self.first,
+            len: self.len,
+            attached: self.attached.detach(),
+        }
+    }
+
+    /// The whole array, name included.
+    pub(crate) fn array(&self) -> &str {
+        &self.text
+    }
+
+    /// The array from the first argument on, without the opening bracket.
+    pub(crate) fn tail(&self) -> &str {
+        self.text.get(self.first..).unwrap_or_default()
+    }
+
+    pub(crate) fn has_name(&self) -> bool {
+        self.first != 1
+    }
+
+    /// Where in the array an argument starts.
+    fn offset_of(&self, index: usize) -> usize {
+        let mut scanner = Scanner::new(&self.text, self.first);
+        for _ in 0..index {
+            scanner.skip_value();
+            scanner.eat(b',');
+        }
+        scanner.peek();
+        scanner.position()
+    }
+}
+
+impl Default for Args {
+    /// No arguments.
+    fn default() -> Self {
+        Self::from_array(ByteString::from_static("[]"), 0, Attached::default())
+    }
+}
+
+/// Same text, same attachments.
+impl PartialEq for Args {
+    fn eq(&self, other: &Self) -> bool {
+        self.tail() == other.tail() && self.attachments() == other.attachments()
+    }
+}
+
+impl Eq for Args {}
+
+impl fmt::Debug for Args {
+    /// Sizes only: the values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Args")
+            .field("len", &self.len)
+            .field("text_bytes", &self.tail().len())
+            .field("attachment_bytes", &self.attached)
+            .finish()
+    }
+}
+
+/// The JSON texts of arguments; see [`Args::iter_raw`].
+#[derive(Clone)]
+pub struct RawArgs<'a> {
+    scanner: Scanner<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for RawArgs<'a> {
+    type Item = &'a RawValue;
+
+    fn next(&mut self) -> Option<&'a RawValue> {
+        self.left = self.left.checked_sub(1)?;
+        self.scanner.peek();
+        let mut json = serde_json::Deserializer::from_str(self.scanner.rest());
+        let value = <&RawValue>::deserialize(&mut json).ok()?;
+        self.scanner.advance(value.get().len());
+        self.scanner.eat(b',');
+        Some(value)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for RawArgs<'_> {}
+
+impl fmt::Debug for RawArgs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawArgs")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,193 @@
+//! An event: a name and arguments.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::args::{self, Args, RawArgs};
+use crate::scan::Scanner;
+use crate::{ArgsError, DecodeError, EncodeError, Limits};
+
+/// Names that the reference implementation keeps for itself, on either side.
+const RESERVED: [&str; 6] = [
+    "connect",
+    "connect_error",
+    "disconnect",
+    "disconnecting",
+    "newListener",
+    "removeListener",
+];
+
+/// An event: a name and [arguments](Args).
+///
+/// A received event is a slice of the messages it came in and keeps the whole receive buffer
+/// behind it alive; [`detach`](Self::detach) what is to be kept.
+///
+/// ```
+/// use socketio_codec::Event;
+///
+/// let event = Event::new("chat", &("hello", 7))?;
+/// assert_eq!(event.name(), "chat");
+/// assert_eq!(event.json(), r#"["chat","hello",7]"#);
+/// assert_eq!(event.parse::<(String, u32)>()?, ("hello".to_owned(), 7));
+///
+/// assert!(Event::new("disconnect", &()).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Event {
+    name: Name,
+    args: Args,
+}
+
+#[derive(Clone)]
+enum Name {
+    /// It stands in the text as it is.
+    InText(Range<usize>),
+    /// It is escaped in the text.
+    Unescaped(Box<str>),
+}
+
+impl Event {
+    /// Serializes an event, with at most [`Limits::DEFAULT_MAX_ATTACHMENTS`] binary values. The
+    /// arguments are those of [`Args::new`].
+    ///
+    /// # Errors
+    ///
+    /// When the name is reserved (`connect`, `connect_error`, `disconnect`, `disconnecting`,
+    /// `newListener`, `removeListener`: receivers end the connection on these), and as
+    /// [`Args::new`].
+    pub fn new(name: &str, args: &(impl Serialize + ?Sized)) -> Result<Self, EncodeError> {
+        Self::with_max_attachments(name, args, Limits::DEFAULT_MAX_ATTACHMENTS)
+    }
+
+    /// As [`new`](Self::new), with another limit. A receiver that was not told to take more than
+    /// 10 ends the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_max_attachments(
+        name: &str,
+        args: &(impl Serialize + ?Sized),
+        max_attachments: usize,
+    ) -> Result<Self, EncodeError> {
+        let array = args::write(Some(name), args, max_attachments)?;
+        Self::from_array(array).map_err(|error| match error {
+            DecodeError::ReservedEventName { name, .. } => EncodeError::ReservedEventName { name },
+            error => EncodeError::Serialize {
+                message: error.to_string(),
+            },
+        })
+    }
+
+    /// Takes the first item of an array for the name. Offsets of errors count from its start.
+    pub(crate) fn from_array(array: Args) -> Result<Self, DecodeError> {
+        let mut scanner = Scanner::new(array.array(), 1);
+        let first = scanner.peek();
+        let offset = scanner.position();
+        let name = match first {
+            Some(b'"') => {
+                let token = scanner.string();
+                let Some(name) = token.and_then(|token| token.decode()) else {
+                    return Err(DecodeError::IllegalEventName { offset });
+                };
+                if let Some(name) = RESERVED.into_iter().find(|reserved| *reserved == name) {
+                    return Err(DecodeError::ReservedEventName { offset, name });
+                }
+                match name {
+                    Cow::Borrowed(_) => Name::InText(offset + 1..scanner.position() - 1),
+                    Cow::Owned(name) => Name::Unescaped(name.into()),
+                }
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                scanner.scalar();
+                Name::InText(offset..scanner.position())
+            }
+            _ => return Err(DecodeError::IllegalEventName { offset }),
+        };
+        scanner.eat(b',');
+        let first = scanner.position();
+        Ok(Self {
+            name,
+            args: array.behind_name(first),
+        })
+    }
+
+    /// The name. Names are strings, rarely numbers: of those, the JSON text.
+    pub fn name(&self) -> &str {
+        match &self.name {
+            Name::InText(range) => self.args.array().get(range.clone()).unwrap_or_default(),
+            Name::Unescaped(name) => name,
+        }
+    }
+
+    /// The arguments.
+    pub fn args(&self) -> &Args {
+        &self.args
+    }
+
+    /// The arguments alone.
+    pub fn into_args(self) -> Args {
+        self.args
+    }
+
+    pub(crate) fn args_mut(&mut self) -> &mut Args {
+        &mut self.args
+    }
+
+    /// Reads the arguments; see [`Args::parse`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Args::parse`].
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgsError> {
+        self.args.parse()
+    }
+
+    /// Name and arguments as one JSON array, placeholders in place of binary values.
+    pub fn json(&self) -> &str {
+        self.args.array()
+    }
+
+    /// The JSON text of each argument, in order; see [`Args::iter_raw`].
+    pub fn iter_raw(&self) -> RawArgs<'_> {
+        self.args.iter_raw()
+    }
+
+    /// The binary values in the arguments; see [`Args::attachments`].
+    pub fn attachments(&self) -> &[Bytes] {
+        self.args.attachments()
+    }
+
+    /// A copy in buffers of its own, which keeps nothing else alive.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            args: self.args.detach(),
+        }
+    }
+}
+
+/// Same text, same attachments: the name `1` is not the name `"1"`.
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        self.json() == other.json() && self.args == other.args
+    }
+}
+
+impl Eq for Event {}
+
+impl fmt::Debug for Event {
+    /// The name, and the sizes of the arguments: their values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("name", &self.name())
+            .field("args", &self.args)
+            .finish()
+    }
+}

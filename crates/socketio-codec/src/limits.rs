@@ -1,0 +1,42 @@
+//! What a peer may make the decoder read and hold.
+
+use crate::Namespace;
+
+/// Bounds on what one packet of a peer may contain.
+///
+/// ```
+/// let mut limits = socketio_codec::Limits::default();
+/// limits.max_attachments = 32;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Attachments of one packet; 10 by default, as in the reference implementation, whose
+    /// servers close the connection on more. A header that announces more is refused before
+    /// anything is held.
+    pub max_attachments: usize,
+    /// Bytes of all attachments of one packet together; 64 MiB by default. They are held until
+    /// the last one has arrived, so this is what one unfinished packet can cost.
+    pub max_attachment_bytes: usize,
+    /// Bytes of a namespace; [`Namespace::MAX_LEN`] by default, and never more than that.
+    pub max_namespace_len: usize,
+    /// Decimal digits of an acknowledgement id, leading zeros included; 20 by default, which is
+    /// what the largest `u64` takes.
+    pub max_ack_id_digits: usize,
+}
+
+impl Limits {
+    /// The default of [`max_attachments`](Self::max_attachments), also held to when sending.
+    pub const DEFAULT_MAX_ATTACHMENTS: usize = 10;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_attachments: Self::DEFAULT_MAX_ATTACHMENTS,
+            max_attachment_bytes: 64 * 1024 * 1024,
+            max_namespace_len: Namespace::MAX_LEN,
+            max_ack_id_digits: 20,
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! What holds for every packet and every message.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "this is how a test fails"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use socketio_codec::{
+    Args, Bytes, Decoder, EncodeError, Event, Json, Limits, Namespace, Packet, RawValue,
+};
+
+/// Any value, binary ones included.
+#[derive(Debug, Clone, PartialEq)]
+enum Value {
+    Null,
+    Bool(bool),
+    Unsigned(u64),
+    Negative(i64),
+    Float(f64),
+    Text(String),
+    Data(Bytes),
+    List(Vec<Self>),
+    Object(BTreeMap<String, Self>),
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => value.serialize(serializer),
+            Self::Unsigned(value) => value.serialize(serializer),
+            Self::Negative(value) => value.serialize(serializer),
+            Self::Float(value) => value.serialize(serializer),
+            Self::Text(value) => value.serialize(serializer),
+            Self::Data(value) => value.serialize(serializer),
+            Self::List(value) => value.serialize(serializer),
+            Self::Object(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Unsigned(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Negative(value))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::Float(value))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.into()))
+    }
+
+    fn visit_bytes<E: de::Error>(self, value: &[u8]) -> Result<Value, E> {
+        Ok(Value::Data(Bytes::copy_from_slice(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = BTreeMap::new();
+        while let Some((key, value)) = entries.next_entry()? {
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<u64>().prop_map(Value::Unsigned),
+        (i64::MIN..0).prop_map(Value::Negative),
+        // Halves survive any way of printing and reading.
+        any::<i32>().prop_map(|half| Value::Float(f64::from(half) + 0.5)),
+        any::<String>().prop_map(Value::Text),
+        prop::collection::vec(any::<u8>(), 0..4).prop_map(|data| Value::Data(data.into())),
+    ];
+    let key = prop_oneof![
+        4 => any::<String>(),
+        1 => select(vec!["_placeholder", "num"]).prop_map(String::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |value| {
+        prop_oneof![
+            prop::collection::vec(value.clone(), 0..4).prop_map(Value::List),
+            prop::collection::btree_map(key.clone(), value, 0..4).prop_map(Value::Object),
+        ]
+    })
+}
+
+fn namespace() -> impl Strategy<Value = Namespace> {
+    prop_oneof![
+        Just(Namespace::root()),
+        any::<String>().prop_map(|name| {
+            let name = name.replace([',', '\u{1e}'], "");
+            Namespace::try_from(format!("/{name}")).unwrap()
+        }),
+    ]
+}
+
+fn payload() -> impl Strategy<Value = Option<Json>> {
+    let object = prop::collection::btree_map(any::<String>(), value(), 0..3);
+    prop::option::of(object.prop_map(|object| Json::from_serialize(&object).unwrap()))
+}
+
+/// Packets with the arguments they were made from. Not those that cannot be sent.
+fn packet() -> impl Strategy<Value = (Packet, [Value; 3])> {
+    let args = || [value(), value(), value()];
+    let id = prop::option::of(any::<u64>());
+    let no_args = || [Value::Null, Value::Null, Value::Null];
+    prop_oneof![
+        1 => (namespace(), payload()).prop_map(move |(namespace, payload)| {
+            (Packet::Connect { namespace, payload }, no_args())
+        }),
+        1 => namespace().prop_map(move |namespace| {
+            (Packet::Disconnect { namespace }, no_args())
+        }),
+        1 => (namespace(), payload()).prop_map(move |(namespace, payload)| {
+            (Packet::ConnectError { namespace, payload }, no_args())
+        }),
+        4 => (namespace(), id, any::<String>(), args())
+            .prop_filter_map("not sendable", |(namespace, id, name, args)| {
+                let event = sendable(Event::with_max_attachments(&name, &args, 100))?;
+                Some((Packet::Event { namespace, id, event }, args))
+            }),
+        4 => (namespace(), any::<u64>(), args())
+            .prop_filter_map("not sendable", |(namespace, id, args)| {
+                let answer = sendable(Args::with_max_attachments(&args, 100))?;
+                Some((Packet::Ack { namespace, id, args: answer }, args))
+            }),
+    ]
+}
+
+fn sendable<T>(result: Result<T, EncodeError>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(EncodeError::AmbiguousPlaceholder) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_attachments = 100;
+    limits
+}
+
+fn encode(packet: &Packet) -> String {
+    let mut text = String::new();
+    packet.encode(&mut text);
+    text
+}
+
+fn decode(text: &str, attachments: &[Bytes]) -> Packet {
+    let mut decoder = Decoder::new(limits());
+    let mut packet = decoder.text(text.into()).unwrap();
+    for attachment in attachments {
+        assert_eq!(packet, None);
+        packet = decoder.binary(attachment.clone()).unwrap();
+    }
+    assert!(!decoder.is_assembling());
+    packet.unwrap()
+}
+
+fn args(packet: &Packet) -> Option<&Args> {
+    match packet {
+        Packet::Event { event, .. } => Some(event.args()),
+        Packet::Ack { args, .. } => Some(args),
+        _ => None,
+    }
+}
+
+/// Asks everything that can be asked.
+fn examine(packet: &Packet) {
+    let text = encode(packet);
+    let again = decode(&text, packet.attachments());
+    assert_eq!(&again, packet);
+    assert_eq!(encode(&again), text);
+    assert!(!format!("{packet:?}").is_empty());
+    if let Packet::Event { event, .. } = packet {
+        assert_eq!(event.name(), event.detach().name());
+    }
+    let Some(args) = args(packet) else { return };
+    let raw: Vec<&str> = args.iter_raw().map(RawValue::get).collect();
+    let json = args.json();
+    let expected: Vec<&RawValue> = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        raw,
+        expected.into_iter().map(RawValue::get).collect::<Vec<_>>()
+    );
+    assert_eq!(raw.len(), args.len());
+    assert_eq!(&args.detach(), args);
+    assert!(args.parse::<()>().is_ok());
+    drop(args.parse::<Value>());
+    drop(args.parse::<(Value, Option<String>, Vec<Bytes>)>());
+    drop(args.parse::<(BTreeMap<u8, f64>, i128, Result<char, &str>)>());
+}
+
+/// Pieces of packets, so that random texts get past the first character.
+fn fragments() -> impl Strategy<Value = String> {
+    let fragment = prop_oneof![
+        6 => select(vec![
+            "0", "1", "2", "3", "4", "5", "6", "-", "/", "/a,", ",", "[", "]", "{", "}", ":", " ",
+            "\"", "\\", "\"a\"", "\"\\ud800\"", "\"_placeholder\":true", "\"num\":0", "\"num\":-1",
+            "{\"_placeholder\":true,\"num\":0}", "[\"a\",", "null", "true", "1.5", "-0", "1e999",
+            "51-", "61-0", "\u{1e}", "é", "\"connect\"",
+        ])
+        .prop_map(String::from),
+        1 => any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(fragment, 0..12).prop_map(|fragments| fragments.concat())
+}
+
+#[derive(Debug, Clone)]
+enum Message {
+    Text(String),
+    Binary(Bytes),
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        fragments().prop_map(Message::Text),
+        fragments().prop_map(|rest| Message::Text(format!("51-[\"a\",{rest}]"))),
+        fragments().prop_map(|rest| Message::Text(format!("2[{rest}"))),
+        prop::collection::vec(any::<u8>(), 0..4).prop_map(|data| Message::Binary(data.into())),
+    ]
+}
+
+fn run(messages: impl IntoIterator<Item = Message>) {
+    let mut decoder = Decoder::new(Limits::default());
+    for message in messages {
+        let was_assembling = decoder.is_assembling();
+        let (is_text, result) = match message {
+            Message::Text(text) => (true, decoder.text(text.into())),
+            Message::Binary(data) => (false, decoder.binary(data)),
+        };
+        if was_assembling == is_text {
+            assert!(result.is_err(), "text and attachments do not mix");
+        }
+        match result {
+            Ok(Some(packet)) => {
+                assert!(!decoder.is_assembling());
+                examine(&packet);
+            }
+            Ok(None) => assert!(decoder.is_assembling()),
+            Err(_) => assert!(!decoder.is_assembling()),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn packets_survive_the_wire((packet, values) in packet()) {
+        let arrived = decode(&encode(&packet), packet.attachments());
+        prop_assert_eq!(&arrived, &packet);
+        examine(&arrived);
+        if let Some(args) = args(&arrived) {
+            prop_assert_eq!(args.parse::<[Value; 3]>().unwrap(), values);
+        }
+    }
+
+    #[test]
+    fn any_messages_are_decoded_or_refused(messages in prop::collection::vec(message(), 0..8)) {
+        run(messages);
+    }
+
+    #[test]
+    fn damaged_packets_are_decoded_or_refused(
+        (packet, _) in packet(),
+        damage in prop::collection::vec((any::<Index>(), 0_usize..3, fragments()), 0..3),
+    ) {
+        let mut text: Vec<char> = encode(&packet).chars().collect();
+        for (position, removed, inserted) in damage {
+            let start = position.index(text.len() + 1);
+            let end = text.len().min(start + removed);
+            text.splice(start..end, inserted.chars());
+        }
+        let text = Message::Text(text.into_iter().collect());
+        let attachments = packet.attachments().iter().cloned().map(Message::Binary);
+        run([text].into_iter().chain(attachments));
+    }
+}

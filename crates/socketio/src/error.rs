@@ -1,0 +1,257 @@
+//! What can go wrong, as sentences that hold no secret.
+
+use std::fmt;
+
+use engineio::CloseReason;
+use socketio_codec::{DecodeError, EncodeError, Json, NamespaceError};
+
+use crate::url::UrlError;
+
+/// Why a joined namespace is no longer connected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// The server sent DISCONNECT for this namespace: it does not want this client. Not retried.
+    #[error("disconnected by the server")]
+    ServerDisconnect,
+    /// The server sent CONNECT_ERROR for the joined namespace: it has put this client out. Not retried.
+    #[error("put out by the server: {}", Readable(message))]
+    Refused {
+        /// The server's words, as it sent them.
+        message: String,
+        /// What the server added for programs.
+        data: Option<Json>,
+    },
+    /// This side left: by `disconnect()`, or by dropping the last handle. Not retried.
+    #[error("disconnected by this side")]
+    ClientDisconnect,
+    /// The connection is gone. Retried.
+    #[error("the connection was lost: {0}")]
+    LinkClosed(CloseReason),
+    /// The server sent something that is no Socket.IO packet. The connection was given up; retried.
+    #[error("the server sent something that is no packet: {0}")]
+    Decode(DecodeError),
+    /// The server did not answer, on a new connection, the CONNECT of a namespace that had been joined before. The
+    /// connection was given up; retried.
+    #[error("the server did not answer a CONNECT in time")]
+    ConnectTimeout,
+    /// Before answering CONNECT the server sent more events than [`Limits::max_held_events`](crate::Limits) and
+    /// [`Limits::max_held_bytes`](crate::Limits) allow. The connection was given up; retried.
+    #[error("the server sent too much before it answered CONNECT")]
+    TooManyHeldEvents,
+}
+
+impl DisconnectReason {
+    /// Whether a new connection can succeed without a change on the caller's side.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::ServerDisconnect | Self::Refused { .. } | Self::ClientDisconnect => false,
+            Self::LinkClosed(reason) => reason.is_retryable(),
+            Self::Decode(_) | Self::ConnectTimeout | Self::TooManyHeldEvents => true,
+        }
+    }
+}
+
+impl DisconnectReason {
+    /// What a CONNECT_ERROR means for a namespace that is joined.
+    pub(crate) fn from_refusal(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Refused { message, data } => Self::Refused { message, data },
+            _ => Self::ServerDisconnect,
+        }
+    }
+}
+
+/// Why a namespace could not be joined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL cannot be used.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The text given as a namespace is not one.
+    #[error("not a namespace: {0}")]
+    Namespace(#[from] NamespaceError),
+    /// The auth payload cannot be written as JSON.
+    #[error("the auth payload cannot be sent: {0}")]
+    Auth(EncodeError),
+    /// The auth payload is JSON, but not an object, which is all that servers take.
+    #[error("the auth payload must be an object")]
+    AuthNotAnObject,
+    /// The HTTP client could not be set up.
+    #[cfg(feature = "client")]
+    #[error(transparent)]
+    Http(#[from] engineio::client::HttpError),
+    /// This connection has the namespace already, or is still about to join it.
+    #[error("the namespace is in use on this connection")]
+    NamespaceInUse,
+    /// There is no connection: the attempt failed, or the connection was lost before the server had answered.
+    #[error("no connection: {0}")]
+    Engine(CloseReason),
+    /// The server refused the namespace (CONNECT_ERROR). Not retried.
+    #[error("the server refused the namespace: {}", Readable(message))]
+    Refused {
+        /// The server's words, as it sent them.
+        message: String,
+        /// What the server added for programs.
+        data: Option<Json>,
+    },
+    /// The server did not answer CONNECT in time.
+    #[error("the server did not answer CONNECT in time")]
+    Timeout,
+    /// The server sent something that is no Socket.IO packet.
+    #[error("the server sent something that is no packet: {0}")]
+    Decode(DecodeError),
+    /// The server sent too many events before it answered CONNECT.
+    #[error("the server sent too much before it answered CONNECT")]
+    TooManyHeldEvents,
+    /// This side gave up: the last handle was dropped, or the connection's task has ended with its runtime.
+    #[error("closed by this side")]
+    Closed,
+}
+
+impl ConnectError {
+    /// Whether the same attempt can succeed later without a change on the caller's side.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Engine(reason) => reason.is_retryable(),
+            Self::Timeout | Self::Decode(_) | Self::TooManyHeldEvents => true,
+            #[cfg(feature = "client")]
+            Self::Http(_) => false,
+            Self::Url(_)
+            | Self::Namespace(_)
+            | Self::Auth(_)
+            | Self::AuthNotAnObject
+            | Self::NamespaceInUse
+            | Self::Refused { .. }
+            | Self::Closed => false,
+        }
+    }
+}
+
+/// Why an event or an acknowledgement was not taken. Nothing of it has been sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The name is reserved, or the arguments cannot be written as JSON and attachments.
+    #[error("the event cannot be sent: {0}")]
+    Encode(#[from] EncodeError),
+    /// The server would drop the connection: it announced that it takes no message of that size.
+    #[error("a message of the event takes {size} bytes, the server takes {max}")]
+    TooLarge {
+        /// Bytes of the largest message of the event on the current transport: base64 makes attachments a third
+        /// larger on polling.
+        size: u64,
+        /// The server's `maxPayload`.
+        max: u64,
+    },
+    /// The namespace is not connected, and as many events as allowed are waiting for it already.
+    #[error("too many events are waiting for the connection")]
+    BufferFull,
+    /// As many acknowledgements as [`Limits::max_pending_acks`](crate::Limits) are awaited already.
+    #[error("too many acknowledgements are awaited")]
+    TooManyAcks,
+    /// The event to be acknowledged came on an earlier connection; the server does not know it any more.
+    #[error("the event came on an earlier connection")]
+    StaleAck,
+    /// The namespace is left for good.
+    #[error("not connected, and not about to be")]
+    Disconnected,
+}
+
+/// Why an acknowledgement did not come.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AckError {
+    /// The event was not sent at all.
+    #[error(transparent)]
+    Emit(EmitError),
+    /// It did not come in time. The server may have handled the event all the same, unless it was still waiting for
+    /// a connection: then it has been taken back.
+    #[error("no acknowledgement in time")]
+    Timeout,
+    /// The connection was lost first. The server may have handled the event all the same.
+    #[error("disconnected before the acknowledgement came")]
+    Disconnected,
+}
+
+impl From<EmitError> for AckError {
+    fn from(error: EmitError) -> Self {
+        match error {
+            EmitError::Disconnected => Self::Disconnected,
+            error => Self::Emit(error),
+        }
+    }
+}
+
+impl From<EncodeError> for AckError {
+    fn from(error: EncodeError) -> Self {
+        Self::Emit(error.into())
+    }
+}
+
+/// A peer's text for a person's terminal: short, and without control characters.
+struct Readable<'a>(&'a str);
+
+impl fmt::Display for Readable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MAX_CHARS: usize = 200;
+        let mut printable = self.0.chars().filter(|c| !c.is_control());
+        printable
+            .by_ref()
+            .take(MAX_CHARS)
+            .try_for_each(|c| fmt::Write::write_char(f, c))?;
+        if printable.next().is_some() {
+            f.write_str("…")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_reads_as_a_sentence_whatever_the_server_wrote() {
+        let refused = |message: &str| ConnectError::Refused {
+            message: message.into(),
+            data: None,
+        };
+        assert_eq!(
+            refused("not authorized").to_string(),
+            "the server refused the namespace: not authorized"
+        );
+        assert_eq!(
+            refused("a\u{1b}[2Jb\n").to_string(),
+            "the server refused the namespace: a[2Jb"
+        );
+        let long = refused(&"é".repeat(201)).to_string();
+        assert!(long.ends_with("é…") && long.matches('é').count() == 200);
+        assert!(!refused(&"é".repeat(200)).to_string().ends_with('…'));
+    }
+
+    #[test]
+    fn refusals_and_own_mistakes_are_not_retryable() {
+        for (error, retryable) in [
+            (ConnectError::Timeout, true),
+            (ConnectError::Engine(CloseReason::PingTimeout), true),
+            (ConnectError::Engine(CloseReason::Local), false),
+            (
+                ConnectError::Refused {
+                    message: String::new(),
+                    data: None,
+                },
+                false,
+            ),
+            (ConnectError::Url(UrlError::NoHost), false),
+        ] {
+            assert_eq!(error.is_retryable(), retryable, "{error}");
+        }
+        assert!(!DisconnectReason::ServerDisconnect.is_retryable());
+        assert!(DisconnectReason::ConnectTimeout.is_retryable());
+    }
+}

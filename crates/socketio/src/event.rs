@@ -1,0 +1,143 @@
+//! What a namespace reports: its lifecycle and the events of its server.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use engineio::Transport;
+use serde::de::DeserializeOwned;
+use socketio_codec::{Args, ArgsError};
+
+use crate::error::{ConnectError, DisconnectReason};
+
+/// Something that happened to a namespace. `A` is what answers an event that wants an acknowledgement.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event<A> {
+    /// The namespace is joined: the first thing reported, and then once after each reconnection.
+    Connected(Connected),
+    /// The server sent an event.
+    Message(Message<A>),
+    /// The connection now uses another transport.
+    Upgraded(Transport),
+    /// The namespace is no longer connected. Events of the server may have been missed from here on.
+    Disconnected {
+        /// Why.
+        reason: DisconnectReason,
+        /// When the next attempt will be made; `None` if there will be none: then this is the last event.
+        retry_in: Option<Duration>,
+    },
+    /// An attempt to connect again has failed.
+    ConnectError {
+        /// Why.
+        error: ConnectError,
+        /// When the next attempt will be made; `None` if there will be none: then this is the last event.
+        retry_in: Option<Duration>,
+    },
+}
+
+impl<A> Event<A> {
+    /// Whether nothing will follow: the namespace is left, and nobody will try to join it again.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Disconnected { retry_in: None, .. } | Self::ConnectError { retry_in: None, .. }
+        )
+    }
+
+    /// The same event with another kind of answer.
+    #[must_use]
+    pub fn map_ack<B>(self, with: impl FnOnce(A) -> B) -> Event<B> {
+        match self {
+            Self::Connected(connected) => Event::Connected(connected),
+            Self::Message(Message { event, ack }) => Event::Message(Message {
+                event,
+                ack: ack.map(with),
+            }),
+            Self::Upgraded(transport) => Event::Upgraded(transport),
+            Self::Disconnected { reason, retry_in } => Event::Disconnected { reason, retry_in },
+            Self::ConnectError { error, retry_in } => Event::ConnectError { error, retry_in },
+        }
+    }
+}
+
+/// The namespace is joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connected {
+    /// The Socket.IO id of this client in this namespace, if the server gave one: new with each connection.
+    pub id: Option<String>,
+    /// Whether the server kept this client's state over the interruption and has sent again what was missed. Always
+    /// `false` for now.
+    pub recovered: bool,
+    /// The transport in use.
+    pub transport: Transport,
+    /// Which of the namespace's connections this is; acknowledgements belong to one.
+    pub(crate) generation: u64,
+}
+
+/// An event of the server: a name and arguments.
+///
+/// It is a slice of the buffer it arrived in and keeps that whole buffer alive; [`detach`](Self::detach) copies it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message<A> {
+    pub(crate) event: socketio_codec::Event,
+    pub(crate) ack: Option<A>,
+}
+
+impl<A> Message<A> {
+    /// The event's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.event.name()
+    }
+
+    /// The arguments, undecoded.
+    #[must_use]
+    pub fn args(&self) -> &Args {
+        self.event.args()
+    }
+
+    /// Reads the arguments: a tuple is the list of them, `()` is none, anything else is the first one. Further
+    /// arguments are ignored, missing ones read as null.
+    ///
+    /// # Errors
+    ///
+    /// When they are not of type `T`.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
+        self.event.parse()
+    }
+
+    /// The event as JSON text, `["name",…]`, with placeholders in the place of binary values.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        self.event.json()
+    }
+
+    /// The binary values, in the order of their placeholders' numbers.
+    #[must_use]
+    pub fn attachments(&self) -> &[Bytes] {
+        self.event.attachments()
+    }
+
+    /// Takes what answers the event, if the server wants an answer. The second call gives `None`.
+    #[must_use = "the server waits for an answer"]
+    pub fn ack(&mut self) -> Option<A> {
+        self.ack.take()
+    }
+
+    /// Whether the server wants an answer that has not been taken by [`ack`](Self::ack) yet.
+    #[must_use]
+    pub fn wants_ack(&self) -> bool {
+        self.ack.is_some()
+    }
+
+    /// The same event in memory of its own, so that it no longer keeps a receive buffer alive.
+    #[must_use]
+    pub fn detach(self) -> Self {
+        Self {
+            event: self.event.detach(),
+            ack: self.ack,
+        }
+    }
+}

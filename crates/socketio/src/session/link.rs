@@ -1,0 +1,115 @@
+//! The one connection below all namespaces.
+
+use std::time::{Duration, Instant};
+
+use engineio::{CloseReason, Message, Transport};
+use socketio_codec::{DecodeError, Decoder, Packet};
+
+use super::outgoing::Outgoing;
+use crate::error::{ConnectError, DisconnectReason, EmitError};
+use crate::limits::Limits;
+
+/// ```text
+///         join                  LinkOpened
+///  Down ────────▶ Opening ────────────────────▶ Open
+///   ▲              ▲   │ LinkClosed               │ │
+///   │         time │   ▼                LinkClosed│ │ last namespace left,
+///   ├──────────── Waiting ◀───────────────────────┘ │ or the link is of no use
+///   │              ▲                                ▼
+///   └──────────────┴───────── LinkClosed ──────── Closing
+/// ```
+/// Down instead of Waiting: when no namespace is left, or no attempt.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// There is none, and none is wanted.
+    Down,
+    /// The next attempt is due at `at`.
+    Waiting { at: Instant },
+    /// An attempt is being made.
+    Opening,
+    /// Messages flow.
+    Open(Box<Open>),
+    /// Its end was asked for and is not reported yet; the next attempt is due at `reopen`, and not before that end.
+    Closing { reopen: Option<Instant> },
+}
+
+/// What belongs to one link and dies with it, such as a half-received packet.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) transport: Transport,
+    max_payload: Option<u64>,
+    decoder: Decoder,
+    /// When its first namespace was joined.
+    pub(super) joined_at: Option<Instant>,
+}
+
+impl Link {
+    pub(super) fn open(transport: Transport, max_payload: Option<u64>, limits: &Limits) -> Self {
+        let decoder = Decoder::new(limits.codec.clone());
+        Self::Open(Box::new(Open {
+            transport,
+            max_payload,
+            decoder,
+            joined_at: None,
+        }))
+    }
+
+    /// Whether the server takes a packet of that size; without a link, nobody knows.
+    pub(super) fn check_size(&self, outgoing: &Outgoing) -> Result<(), EmitError> {
+        let Self::Open(link) = self else {
+            return Ok(());
+        };
+        let size = outgoing.largest_message(link.transport);
+        match link.max_payload {
+            Some(max) if size > max => Err(EmitError::TooLarge { size, max }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Open {
+    pub(super) fn decode(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
+        match message {
+            Message::Text(text) => self.decoder.text(text),
+            Message::Binary(bytes) => self.decoder.binary(bytes),
+            // Engine.IO has no other messages.
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn is_stable(&self, now: Instant, after: Duration) -> bool {
+        self.joined_at
+            .is_some_and(|at| now.saturating_duration_since(at) >= after)
+    }
+}
+
+/// Why a link is of no use any more.
+#[derive(Debug)]
+pub(super) enum Loss {
+    Closed(CloseReason),
+    Decode(DecodeError),
+    ConnectTimeout,
+    TooManyHeldEvents,
+}
+
+impl Loss {
+    /// As a joined namespace sees it.
+    pub(super) fn reason(&self) -> DisconnectReason {
+        match self {
+            Self::Closed(reason) => DisconnectReason::LinkClosed(reason.clone()),
+            Self::Decode(error) => DisconnectReason::Decode(error.clone()),
+            Self::ConnectTimeout => DisconnectReason::ConnectTimeout,
+            Self::TooManyHeldEvents => DisconnectReason::TooManyHeldEvents,
+        }
+    }
+
+    /// As a namespace sees it that was about to be joined.
+    pub(super) fn error(&self) -> ConnectError {
+        match self {
+            Self::Closed(reason) => ConnectError::Engine(reason.clone()),
+            Self::Decode(error) => ConnectError::Decode(error.clone()),
+            Self::ConnectTimeout => ConnectError::Timeout,
+            Self::TooManyHeldEvents => ConnectError::TooManyHeldEvents,
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! One client of a Socket.IO server as a state machine: several namespaces on one Engine.IO connection, and what
+//! becomes of them when it is lost.
+//!
+//! Nothing in here sleeps, reads a clock or does I/O. The program that drives a [`Session`] tells it what happened and
+//! when ([`Session::handle_input`], [`Session::handle_timeout`]), carries out what it asks for
+//! ([`Session::poll_action`]), and learns what came of it ([`Session::poll_event`], [`Session::poll_ack`]). After each
+//! call it drains the polls, and comes back when [`Session::poll_timeout`] says so. Spurious calls are no-ops.
+//!
+//! ```
+//! use std::time::Instant;
+//! use engineio::{Message, Transport};
+//! use socketio::session::{Action, Config, Event, Input, Session};
+//! use socketio::{Namespace, codec};
+//!
+//! # #[allow(clippy::disallowed_methods)]
+//! let now = Instant::now();
+//! let mut session = Session::new(Config::default(), 42);
+//! let chat = session.join(now, Namespace::try_from("/chat")?, None)?;
+//! assert_eq!(session.poll_action(), Some(Action::OpenLink));
+//!
+//! session.handle_input(now, Input::LinkOpened { transport: Transport::WebSocket, max_payload: None });
+//! assert_eq!(session.poll_action(), Some(Action::Send(Message::from("0/chat,"))));
+//!
+//! session.handle_input(now, Input::Message(Message::from(r#"0/chat,{"sid":"x"}"#)));
+//! assert!(matches!(session.poll_event(), Some((key, Event::Connected(_))) if key == chat));
+//!
+//! session.emit(chat, codec::Event::new("hello", &("world", 1))?)?;
+//! assert_eq!(session.poll_action(), Some(Action::Send(Message::from(r#"2/chat,["hello","world",1]"#))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod acks;
+mod joining;
+mod link;
+mod losing;
+mod namespace;
+pub(crate) mod outgoing;
+mod packets;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use engineio::{CloseReason, Transport};
+use socketio_codec::{Args, Json, Namespace, Packet};
+
+use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
+use crate::limits::Limits;
+use crate::reconnection::Reconnection;
+use acks::PendingAcks;
+use link::{Link, Loss};
+use namespace::{Active, Phase, Slot, State};
+use outgoing::Outgoing;
+
+pub use acks::AckKey;
+pub use namespace::{AckTicket, NamespaceKey};
+
+/// What a namespace reports. An event that wants an acknowledgement carries an [`AckTicket`] for [`Session::reply`].
+pub type Event = crate::event::Event<AckTicket>;
+
+/// How a session behaves.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How lost connections are replaced.
+    pub reconnection: Reconnection,
+    /// How long the server may take to answer the CONNECT of a namespace. The reference client waits for ever.
+    /// Default: 20 s.
+    pub connect_timeout: Duration,
+    /// What the peer and the caller may make the session hold.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            reconnection: Reconnection::default(),
+            connect_timeout: Duration::from_secs(20),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What happened to the link, which is one Engine.IO connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// The attempt that [`Action::OpenLink`] asked for has succeeded.
+    LinkOpened {
+        /// The transport it opened with.
+        transport: Transport,
+        /// The handshake's `maxPayload`.
+        max_payload: Option<u64>,
+    },
+    /// The link changed its transport.
+    LinkUpgraded(Transport),
+    /// A message arrived.
+    Message(engineio::Message),
+    /// The attempt failed, or the link that was open is gone.
+    LinkClosed(CloseReason),
+}
+
+/// What the session wants done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Open a new link. The outcome is [`Input::LinkOpened`] or [`Input::LinkClosed`].
+    OpenLink,
+    /// Send this message on the link. The messages of one packet follow one another.
+    Send(engineio::Message),
+    /// Close the link when all that was sent before has left. The outcome is [`Input::LinkClosed`].
+    CloseLink,
+}
+
+/// Several namespaces on one connection. See the [module](self).
+#[derive(Debug)]
+pub struct Session {
+    config: Config,
+    random: fastrand::Rng,
+    link: Link,
+    /// Attempts made since the last stable connection.
+    attempts: u32,
+    slots: Vec<Slot>,
+    by_name: HashMap<Namespace, usize>,
+    acks: PendingAcks,
+    actions: VecDeque<Action>,
+    events: VecDeque<(NamespaceKey, Event)>,
+    settled: VecDeque<(AckKey, Result<Args, AckError>)>,
+}
+
+// What a caller asks for.
+impl Session {
+    /// A session that has no namespace yet and so wants no link. The seed decides the jitter of reconnections: give
+    /// each session another one.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            config,
+            random: fastrand::Rng::with_seed(seed),
+            link: Link::Down,
+            attempts: 0,
+            slots: Vec::new(),
+            by_name: HashMap::new(),
+            acks: PendingAcks::default(),
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            settled: VecDeque::new(),
+        }
+    }
+
+    /// Joins a namespace, now and again after each reconnection, always with the same auth payload.
+    ///
+    /// [`Event::Connected`] reports success. Until the first success any failure is final, and reported as a final
+    /// [`Event::ConnectError`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::NamespaceInUse`], or [`ConnectError::AuthNotAnObject`].
+    pub fn join(
+        &mut self,
+        now: Instant,
+        namespace: Namespace,
+        auth: Option<Json>,
+    ) -> Result<NamespaceKey, ConnectError> {
+        if auth.as_ref().is_some_and(|auth| !auth.is_object()) {
+            return Err(ConnectError::AuthNotAnObject);
+        }
+        let index = *self.by_name.entry(namespace.clone()).or_insert_with(|| {
+            self.slots.push(Slot::new(namespace));
+            self.slots.len() - 1
+        });
+        let Some(slot) = self.slots.get_mut(index) else {
+            return Err(ConnectError::Closed);
+        };
+        let phase = match slot.state {
+            State::Idle => Phase::Waiting,
+            State::Abandoned => Phase::Behind {
+                deadline: later(now, self.config.connect_timeout),
+            },
+            State::Active(_) => return Err(ConnectError::NamespaceInUse),
+        };
+        slot.joins += 1;
+        slot.state = State::Active(Box::new(Active::new(auth, phase)));
+        let key = slot.key(index);
+        match &mut self.link {
+            Link::Down => {
+                self.attempts = 0;
+                self.open_link();
+            }
+            Link::Open(_) => self.connect_waiting(now),
+            Link::Closing { reopen } => {
+                reopen.get_or_insert(now);
+            }
+            Link::Waiting { .. } | Link::Opening => {}
+        }
+        Ok(key)
+    }
+
+    /// Leaves a namespace: sends DISCONNECT if it was joined, drops what was waiting for it, and reports a final
+    /// [`Event::Disconnected`]. The link is closed behind the last namespace.
+    pub fn leave(&mut self, key: NamespaceKey) {
+        let Some(slot) = key.find(&mut self.slots) else {
+            return;
+        };
+        let State::Active(active) = &slot.state else {
+            return;
+        };
+        let established = active.established;
+        let (next, packet) = match active.phase {
+            Phase::Waiting => (State::Idle, None),
+            Phase::Joining { .. } | Phase::Behind { .. } => (State::Abandoned, None),
+            Phase::Joined => (
+                State::Idle,
+                Some(Packet::Disconnect {
+                    namespace: slot.name.clone(),
+                }),
+            ),
+        };
+        if let Some(packet) = packet {
+            self.send(Outgoing::new(&packet));
+        }
+        let event = if established {
+            let reason = DisconnectReason::ClientDisconnect;
+            Event::Disconnected {
+                reason,
+                retry_in: None,
+            }
+        } else {
+            Event::ConnectError {
+                error: ConnectError::Closed,
+                retry_in: None,
+            }
+        };
+        self.end(key, next, event);
+        self.close_unused_link();
+    }
+
+    /// Sends an event: at once if the namespace is joined, otherwise when it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`EmitError`].
+    pub fn emit(
+        &mut self,
+        key: NamespaceKey,
+        event: socketio_codec::Event,
+    ) -> Result<(), EmitError> {
+        self.enqueue(key, event, None)
+    }
+
+    /// Sends an event as [`emit`](Self::emit) does and awaits its acknowledgement until `deadline`. What came of it
+    /// is told by [`poll_ack`](Self::poll_ack), exactly once.
+    ///
+    /// # Errors
+    ///
+    /// See [`EmitError`].
+    pub fn emit_with_ack(
+        &mut self,
+        key: NamespaceKey,
+        event: socketio_codec::Event,
+        deadline: Instant,
+    ) -> Result<AckKey, EmitError> {
+        if self.acks.len() >= self.config.limits.max_pending_acks {
+            return Err(EmitError::TooManyAcks);
+        }
+        let slot = key.find(&mut self.slots).ok_or(EmitError::Disconnected)?;
+        // Never reset and never reused, so a late acknowledgement can never be taken for another one.
+        let ack = AckKey {
+            namespace: key,
+            id: slot.next_ack,
+        };
+        slot.next_ack += 1;
+        let sent = slot.is_joined();
+        self.enqueue(key, event, Some(ack.id))?;
+        self.acks.insert(ack, deadline, sent);
+        Ok(ack)
+    }
+
+    /// Forgets an acknowledgement: it is not reported any more, and its event is taken back if it has not been sent.
+    pub fn cancel_ack(&mut self, ack: AckKey) {
+        if self.acks.remove(ack)
+            && let Some(active) = active(&mut self.slots, ack.namespace)
+        {
+            active.buffer.remove(ack.id);
+        }
+    }
+
+    /// Acknowledges an event of the server.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::StaleAck`] if the namespace has been disconnected since the event came: the server would drop
+    /// the connection. [`EmitError::TooLarge`].
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket is used up")]
+    pub fn reply(&mut self, ticket: AckTicket, args: Args) -> Result<(), EmitError> {
+        let slot = ticket
+            .namespace
+            .find(&mut self.slots)
+            .ok_or(EmitError::StaleAck)?;
+        if !slot.is_joined() || slot.generation != ticket.generation {
+            return Err(EmitError::StaleAck);
+        }
+        let namespace = slot.name.clone();
+        let outgoing = Outgoing::new(&Packet::Ack {
+            namespace,
+            id: ticket.id,
+            args,
+        });
+        self.link.check_size(&outgoing)?;
+        self.send(outgoing);
+        Ok(())
+    }
+
+    /// Whether the namespace is joined, so that events leave at once.
+    #[must_use]
+    pub fn is_joined(&self, key: NamespaceKey) -> bool {
+        self.slot(key).is_some_and(Slot::is_joined)
+    }
+
+    /// Whether an event would be taken: the namespace is joined, or its buffer has room.
+    #[must_use]
+    pub fn has_room(&self, key: NamespaceKey) -> bool {
+        match self.slot(key).map(|slot| &slot.state) {
+            Some(State::Active(active)) => {
+                matches!(active.phase, Phase::Joined) || active.buffer.has_room(&self.config.limits)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether there is nothing to do: no namespace, no link.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.link, Link::Down)
+    }
+
+    fn slot(&self, key: NamespaceKey) -> Option<&Slot> {
+        self.slots
+            .get(key.index())
+            .filter(|slot| slot.joins == key.join)
+    }
+}
+
+// What happens.
+impl Session {
+    /// Tells what happened to the link.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::LinkOpened {
+                transport,
+                max_payload,
+            } => {
+                if matches!(self.link, Link::Opening) {
+                    self.link = Link::open(transport, max_payload, &self.config.limits);
+                    self.connect_waiting(now);
+                }
+            }
+            Input::LinkUpgraded(transport) => {
+                let Link::Open(link) = &mut self.link else {
+                    return;
+                };
+                link.transport = transport;
+                for (index, slot) in self.slots.iter().enumerate().filter(|(_, s)| s.is_joined()) {
+                    self.events
+                        .push_back((slot.key(index), Event::Upgraded(transport)));
+                }
+            }
+            Input::Message(message) => self.handle_message(now, message),
+            Input::LinkClosed(reason) => match self.link {
+                Link::Opening | Link::Open(_) => {
+                    let next = self.lose(now, &Loss::Closed(reason));
+                    self.link = next.map_or(Link::Down, |at| Link::Waiting { at });
+                }
+                Link::Closing { reopen } => {
+                    self.forget_abandoned();
+                    self.link = reopen.map_or(Link::Down, |at| Link::Waiting { at });
+                }
+                Link::Down | Link::Waiting { .. } => {}
+            },
+        }
+    }
+
+    /// Does what is due. Three things can be: a reconnection, the end of waiting for a CONNECT reply, the end of
+    /// waiting for an acknowledgement.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(ack) = self.acks.pop_due(now) {
+            if let Some(active) = active(&mut self.slots, ack.namespace) {
+                active.buffer.remove(ack.id);
+            }
+            self.settled.push_back((ack, Err(AckError::Timeout)));
+        }
+        for index in 0..self.slots.len() {
+            if self
+                .slots
+                .get(index)
+                .and_then(Slot::deadline)
+                .is_some_and(|at| at <= now)
+            {
+                self.connect_timed_out(now, index);
+            }
+        }
+        if let Link::Waiting { at } = self.link
+            && at <= now
+        {
+            self.open_link();
+        }
+    }
+
+    /// The next thing to do.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The next thing to tell the user of a namespace.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<(NamespaceKey, Event)> {
+        self.events.pop_front()
+    }
+
+    /// The next outcome of [`emit_with_ack`](Self::emit_with_ack). These have a queue of their own: who waits for an
+    /// acknowledgement must not have to wait until somebody has read all events before it.
+    #[must_use]
+    pub fn poll_ack(&mut self) -> Option<(AckKey, Result<Args, AckError>)> {
+        self.settled.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, if nothing else happens.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let reconnect = match self.link {
+            Link::Waiting { at } => Some(at),
+            _ => None,
+        };
+        let replies = self.slots.iter().filter_map(Slot::deadline);
+        replies
+            .chain(reconnect)
+            .chain(self.acks.next_deadline())
+            .min()
+    }
+}
+
+fn active(slots: &mut [Slot], key: NamespaceKey) -> Option<&mut Active> {
+    match &mut key.find(slots)?.state {
+        State::Active(active) => Some(active),
+        State::Idle | State::Abandoned => None,
+    }
+}
+
+/// A point in time that is always representable: a longer delay than a century is cut down to one.
+pub(crate) fn later(now: Instant, delay: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now + delay.min(CENTURY)
+}

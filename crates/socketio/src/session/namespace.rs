@@ -1,0 +1,215 @@
+//! One namespace of a session: its state, and what waits in it.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use socketio_codec::{Event, Json, Namespace};
+
+use super::outgoing::Outgoing;
+use crate::error::EmitError;
+use crate::limits::Limits;
+
+/// Names one joining of a namespace within its session. When the namespace is left and joined again, the old name
+/// stays without effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamespaceKey {
+    slot: usize,
+    pub(super) join: u64,
+}
+
+impl NamespaceKey {
+    pub(super) fn index(self) -> usize {
+        self.slot
+    }
+
+    pub(super) fn find(self, slots: &mut [Slot]) -> Option<&mut Slot> {
+        slots
+            .get_mut(self.slot)
+            .filter(|slot| slot.joins == self.join)
+    }
+}
+
+/// The right to acknowledge one event, once, while the connection it came on lasts.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AckTicket {
+    pub(super) namespace: NamespaceKey,
+    /// Which of the namespace's connections the event came on.
+    pub(crate) generation: u64,
+    pub(super) id: u64,
+}
+
+/// A namespace that was joined at least once. It is kept when it is left, for the sake of its counters.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) name: Namespace,
+    /// How often it was asked for.
+    pub(super) joins: u64,
+    /// How often the server said yes.
+    pub(super) generation: u64,
+    pub(super) next_ack: u64,
+    pub(super) state: State,
+}
+
+/// ```text
+///             join                          LinkClosed
+///   Idle ─────────────▶ Active ◀──────────────────────────────────┐
+///    ▲  ▲                 Waiting ──link──▶ Joining ──CONNECT──▶ Joined
+///    │  │                   ▲                  │ │                │
+///    │  └───────────────────┼── CONNECT_ERROR ─┘ │                │
+///    │  └───────────────────┼── leave, DISCONNECT┼────────────────┘
+///    │               reply  │                    │ leave, timeout
+///    │                   Behind ◀──── join ─── Abandoned
+///    └────────────────────────── reply ──────────┘
+/// ```
+#[derive(Debug)]
+pub(super) enum State {
+    /// Nobody wants it.
+    Idle,
+    /// Nobody wants it, but CONNECT was sent and is not answered. If it is joined, it must be left; until then
+    /// neither CONNECT nor DISCONNECT may be sent, or the server drops the connection.
+    Abandoned,
+    /// Somebody wants it.
+    Active(Box<Active>),
+}
+
+/// What a namespace has while somebody wants it.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) auth: Option<Json>,
+    /// Whether it was joined since it was asked for: from then on, failures are retried.
+    pub(super) established: bool,
+    pub(super) buffer: Buffer,
+    pub(super) phase: Phase,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// There is no link.
+    Waiting,
+    /// The answer to an abandoned CONNECT must come first.
+    Behind { deadline: Instant },
+    /// CONNECT was sent.
+    Joining { deadline: Instant, held: Held },
+    /// CONNECT was answered.
+    Joined,
+}
+
+impl Slot {
+    pub(super) fn new(name: Namespace) -> Self {
+        Self {
+            name,
+            joins: 0,
+            generation: 0,
+            next_ack: 0,
+            state: State::Idle,
+        }
+    }
+
+    pub(super) fn key(&self, index: usize) -> NamespaceKey {
+        NamespaceKey {
+            slot: index,
+            join: self.joins,
+        }
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        matches!(&self.state, State::Active(active) if matches!(active.phase, Phase::Joined))
+    }
+
+    /// When an answer to CONNECT is overdue.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let State::Active(active) = &self.state else {
+            return None;
+        };
+        match active.phase {
+            Phase::Behind { deadline } | Phase::Joining { deadline, .. } => Some(deadline),
+            Phase::Waiting | Phase::Joined => None,
+        }
+    }
+}
+
+impl Active {
+    pub(super) fn new(auth: Option<Json>, phase: Phase) -> Self {
+        Self {
+            auth,
+            established: false,
+            buffer: Buffer::default(),
+            phase,
+        }
+    }
+}
+
+/// Packets that wait for the namespace to be joined.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    packets: VecDeque<(Outgoing, Option<u64>)>,
+    bytes: usize,
+}
+
+impl Buffer {
+    pub(super) fn has_room(&self, limits: &Limits) -> bool {
+        self.packets.len() < limits.max_buffered_events && self.bytes < limits.max_buffered_bytes
+    }
+
+    pub(super) fn push(
+        &mut self,
+        outgoing: Outgoing,
+        ack: Option<u64>,
+        limits: &Limits,
+    ) -> Result<(), EmitError> {
+        if !self.has_room(limits) {
+            return Err(EmitError::BufferFull);
+        }
+        self.bytes += outgoing.len();
+        self.packets.push_back((outgoing, ack));
+        Ok(())
+    }
+
+    /// Takes back the packet whose acknowledgement nobody awaits any more.
+    pub(super) fn remove(&mut self, ack: u64) {
+        if let Some(index) = self.packets.iter().position(|(_, id)| *id == Some(ack))
+            && let Some((outgoing, _)) = self.packets.remove(index)
+        {
+            self.bytes -= outgoing.len();
+        }
+    }
+}
+
+impl IntoIterator for Buffer {
+    type Item = (Outgoing, Option<u64>);
+    type IntoIter = std::collections::vec_deque::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.packets.into_iter()
+    }
+}
+
+/// Events that came before the answer to CONNECT: a server that restores a session sends what was missed first.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    events: Vec<(Event, Option<u64>)>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Whether there was room for it.
+    pub(super) fn push(&mut self, event: Event, id: Option<u64>, limits: &Limits) -> bool {
+        let attachments = event
+            .attachments()
+            .iter()
+            .map(bytes::Bytes::len)
+            .sum::<usize>();
+        self.bytes = self.bytes.saturating_add(event.json().len() + attachments);
+        self.events.push((event, id));
+        self.events.len() <= limits.max_held_events && self.bytes <= limits.max_held_bytes
+    }
+}
+
+impl IntoIterator for Held {
+    type Item = (Event, Option<u64>);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.events.into_iter()
+    }
+}

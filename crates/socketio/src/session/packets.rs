@@ -1,0 +1,124 @@
+//! Packets: which ones are sent when, and what is done with those that arrive.
+
+use std::time::Instant;
+
+use socketio_codec::Packet;
+
+use super::link::{Link, Loss};
+use super::namespace::{AckTicket, NamespaceKey, Phase, State};
+use super::outgoing::Outgoing;
+use super::{AckKey, Action, Event, Session, joining};
+use crate::error::{DisconnectReason, EmitError};
+use crate::event::Message;
+
+impl Session {
+    pub(super) fn handle_message(&mut self, now: Instant, message: engineio::Message) {
+        let Link::Open(link) = &mut self.link else {
+            return;
+        };
+        match link.decode(message) {
+            Ok(Some(packet)) => self.handle_packet(now, packet),
+            Ok(None) => {}
+            Err(error) => self.fail_link(now, &Loss::Decode(error)),
+        }
+    }
+
+    /// Packets of a namespace that is not joined, or that make no sense in its state, are ignored: they may have
+    /// crossed with a DISCONNECT of ours.
+    pub(super) fn handle_packet(&mut self, now: Instant, packet: Packet) {
+        let Some(&index) = self.by_name.get(packet.namespace()) else {
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let key = slot.key(index);
+        match packet {
+            Packet::Event { id, event, .. } => {
+                let generation = slot.generation;
+                let State::Active(active) = &mut slot.state else {
+                    return;
+                };
+                match &mut active.phase {
+                    Phase::Joined => {
+                        self.events
+                            .push_back((key, received(key, generation, event, id)));
+                    }
+                    Phase::Joining { held, .. } => {
+                        if !held.push(event, id, &self.config.limits) {
+                            self.fail_link(now, &Loss::TooManyHeldEvents);
+                        }
+                    }
+                    Phase::Waiting | Phase::Behind { .. } => {}
+                }
+            }
+            Packet::Ack { id, args, .. } => {
+                let ack = AckKey { namespace: key, id };
+                if slot.is_joined() && self.acks.remove(ack) {
+                    self.settled.push_back((ack, Ok(args)));
+                }
+            }
+            Packet::Connect { payload, .. } => self.connect_accepted(now, index, payload.as_ref()),
+            Packet::ConnectError { payload, .. } => {
+                let error = joining::refusal(payload);
+                self.connect_refused(now, index, error);
+            }
+            // Before the answer to CONNECT it is meant for the connection that this side has left just before.
+            Packet::Disconnect { .. } if slot.is_joined() => {
+                let event = Event::Disconnected {
+                    reason: DisconnectReason::ServerDisconnect,
+                    retry_in: None,
+                };
+                self.end(key, State::Idle, event);
+                self.close_unused_link();
+            }
+            // A DISCONNECT that nobody is there for; revision 5 has no other packets.
+            _ => {}
+        }
+    }
+
+    /// Encodes and sends or buffers an event.
+    pub(super) fn enqueue(
+        &mut self,
+        key: NamespaceKey,
+        event: socketio_codec::Event,
+        ack: Option<u64>,
+    ) -> Result<(), EmitError> {
+        let slot = key.find(&mut self.slots).ok_or(EmitError::Disconnected)?;
+        let State::Active(active) = &mut slot.state else {
+            return Err(EmitError::Disconnected);
+        };
+        let packet = Packet::Event {
+            namespace: slot.name.clone(),
+            id: ack,
+            event,
+        };
+        let outgoing = Outgoing::new(&packet);
+        self.link.check_size(&outgoing)?;
+        match active.phase {
+            Phase::Joined => self.send(outgoing),
+            _ => active.buffer.push(outgoing, ack, &self.config.limits)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn send(&mut self, outgoing: Outgoing) {
+        self.actions
+            .extend(outgoing.into_messages().map(Action::Send));
+    }
+}
+
+/// An event of the server as its namespace's user sees it.
+pub(super) fn received(
+    namespace: NamespaceKey,
+    generation: u64,
+    event: socketio_codec::Event,
+    id: Option<u64>,
+) -> Event {
+    let ack = id.map(|id| AckTicket {
+        namespace,
+        generation,
+        id,
+    });
+    Event::Message(Message { event, ack })
+}

@@ -1,0 +1,123 @@
+//! DISCONNECT, of both sides.
+
+use super::*;
+
+#[test]
+fn the_link_is_closed_behind_the_last_namespace() {
+    let (mut script, root) = Script::joined();
+    let admin = script.join("/admin");
+    script.server("0/admin,");
+    script.skip();
+    script.session.leave(admin);
+    script.wants(&["1/admin,"]);
+    script.session.leave(root);
+    script.wants(&["1", "close link"]);
+    script.tells(&[
+        "/admin disconnected: disconnected by this side; for good",
+        "/ disconnected: disconnected by this side; for good",
+    ]);
+    script.link_closed(CloseReason::Local);
+    script.after_secs(1000);
+    script.wants(&[]);
+    assert!(script.session.is_idle());
+    script.session.leave(root);
+    script.tells(&[]);
+}
+
+#[test]
+fn a_disconnect_of_the_server_is_final_for_its_namespace_alone() {
+    let (mut script, root) = Script::joined();
+    let admin = script.join("/admin");
+    script.server("0/admin,");
+    script.skip();
+    script.server("1/admin,");
+    script.tells(&["/admin disconnected: disconnected by the server; for good"]);
+    script.wants(&[]);
+    assert_eq!(script.emit(admin, "x"), Err(EmitError::Disconnected));
+    script.emit(root, "x").unwrap();
+    script.wants(&[r#"2["x"]"#]);
+    script.server("1");
+    script.tells(&["/ disconnected: disconnected by the server; for good"]);
+    script.wants(&["close link"]);
+    script.link_closed(CloseReason::Local);
+    assert_eq!(script.due_in(), None);
+}
+
+#[test]
+fn the_server_s_close_behind_its_disconnect_is_not_told_again() {
+    let (mut script, _) = Script::joined();
+    script.server("1");
+    script.link_closed(CloseReason::Remote { code: None });
+    script.tells(&["/ disconnected: disconnected by the server; for good"]);
+    assert!(script.session.is_idle());
+}
+
+#[test]
+fn leaving_while_disconnected_ends_the_attempts() {
+    let (mut script, root) = Script::joined();
+    script.link_lost();
+    script.skip_events();
+    script.session.leave(root);
+    script.tells(&["/ disconnected: disconnected by this side; for good"]);
+    assert_eq!(script.due_in(), None);
+    assert!(script.session.is_idle());
+    script.wants(&[]);
+}
+
+#[test]
+fn leaving_during_an_attempt_closes_it() {
+    let mut script = Script::new();
+    let root = script.join("/");
+    script.session.leave(root);
+    script.wants(&["open link", "close link"]);
+    script.link_opened();
+    script.wants(&[]);
+    script.link_closed(CloseReason::Local);
+    assert!(script.session.is_idle());
+}
+
+#[test]
+fn what_waited_in_a_namespace_that_is_left_is_not_sent_when_it_is_joined_again() {
+    let (mut script, _) = Script::joined();
+    let other = script.join("/b");
+    script.emit(other, "dropped").unwrap();
+    script.session.leave(other);
+    script.server("0/b,");
+    script.join("/b");
+    script.server("0/b,");
+    script.wants(&["0/b,", "1/b,", "0/b,"]);
+}
+
+#[test]
+fn a_disconnect_that_crossed_with_a_new_connect_is_ignored() {
+    let (mut script, root) = Script::joined();
+    script.join("/keep");
+    script.server("0/keep,");
+    script.session.leave(root);
+    script.join("/");
+    script.skip();
+    script.server("1");
+    script.server(REPLY);
+    script.tells(&["/ connected as s1"]);
+}
+
+#[test]
+fn spurious_calls_change_nothing() {
+    let mut script = Script::new();
+    script.link_opened();
+    script.link_lost();
+    script.server("0");
+    script.server_binary(&[1]);
+    script.after_secs(100);
+    assert_eq!(script.due_in(), None);
+    let root = script.join("/");
+    script.server("0");
+    script.wants(&["open link"]);
+    script.link_opened();
+    script.link_opened();
+    script.wants(&["0"]);
+    script.server(REPLY);
+    script.session.handle_timeout(script.now);
+    script.tells(&["/ connected as s1"]);
+    assert!(script.session.is_joined(root));
+}

@@ -1,0 +1,47 @@
+//! The protocol stack against real servers: what the tests in `tests/` share.
+//!
+//! [`JsServer`] runs the reference implementation and tells what it saw; [`TlsFront`] puts TLS with a
+//! private authority in front of any loopback server; [`Route`] and
+//! [`over_every_route!`] run a scenario over each transport; [`within`] bounds every wait for an event.
+
+// Whatever goes wrong in here is a failed test, and a panic is how a test says so.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod js_server;
+mod route;
+mod tls;
+
+pub use js_server::{JsServer, Line};
+pub use route::Route;
+pub use tls::TlsFront;
+
+use std::time::Duration;
+
+use engineio::client::Http;
+
+/// How long a test waits for an event before it counts as missing.
+///
+/// Long enough for a busy machine: a test that passes never waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The value of `future`, which must come within [`PATIENCE`].
+///
+/// # Panics
+///
+/// When it does not; `what` says what was waited for.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what}: nothing within {PATIENCE:?}"),
+    }
+}
+
+/// An HTTP stack that reaches loopback directly, whatever proxy this machine is told to use.
+///
+/// # Panics
+///
+/// When TLS cannot be set up.
+#[must_use]
+pub fn http() -> Http {
+    Http::builder().no_proxy().build().expect("a TLS library")
+}
