@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::transport::{Transport, Version};
+use crate::transport::Transport;
+use crate::version::Version;
 
 /// How a connection behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::fmt;
 use url::{Host, Url};
 
 use crate::connection::Target;
-use crate::transport::Version;
+use crate::transport::Transport;
+use crate::version::Version;
 
 /// The address of an Engine.IO server: scheme, host, port, path and query.
 ///
@@ -189,7 +190,7 @@ impl Endpoint {
 
     /// The URL of a request, its scheme http or https for both transports.
     ///
-    /// The order of the query is the reference client's: the user's part, `EIO`, `transport`, `t`, `sid`. `t` defeats
+    /// The order of the query is the reference client's: the user's part, `EIO`, `transport`, `t`, `b64`, `sid`. `t` defeats
     /// caches between client and server, which ignore its value; WebSocket handshakes need none.
     #[must_use]
     pub fn url(&self, version: Version, target: &Target, cache_buster: Option<&str>) -> Url {
@@ -205,6 +206,9 @@ impl Endpoint {
         if let Some(t) = cache_buster {
             query.push_str("&t=");
             query.push_str(t);
+        }
+        if target.transport == Transport::Polling && version.asks_for_base64() {
+            query.push_str("&b64=1");
         }
         if let Some(sid) = &target.sid {
             query.push_str("&sid=");
@@ -243,7 +247,6 @@ impl fmt::Debug for Endpoint {
 mod tests {
     use super::*;
     use crate::handshake::Handshake;
-    use crate::transport::Transport;
 
     fn url(endpoint: &str, transport: Transport, sid: Option<&str>, t: Option<&str>) -> String {
         let sid = sid.map(|sid| {

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::packet::Message;
 use crate::refusal::Refusal;
 use crate::transport::Transport;
+use crate::version::Version;
 
 /// The peer sent something that is not a packet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum DecodeError {
     /// A packet that is not UTF-8.
     #[error("a text packet that is not UTF-8")]
     Utf8,
+    /// A length that is not one, or that does not fit what follows it.
+    #[error("a payload with a bad length")]
+    Length,
     /// More packets in one payload than [`Limits::max_packets_per_payload`](crate::Limits).
     #[error("a payload with more packets than the limit allows")]
     TooManyPackets,
@@ -37,6 +41,9 @@ pub enum ProtocolError {
     /// The first packet was not `open`.
     #[error("the server sent another packet where the handshake belongs")]
     NoHandshake,
+    /// The server speaks, but another revision.
+    #[error("the server speaks revision {0} of Engine.IO")]
+    OtherVersion(Version),
     /// The `open` packet cannot be used.
     #[error("the server's handshake cannot be used: {0}")]
     Handshake(&'static str),

@@ -1,11 +1,11 @@
 //! WebSocket framing: one packet a WebSocket message.
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use bytestring::ByteString;
 
 use crate::error::DecodeError;
 use crate::packet::{Message, Packet};
-use crate::transport::Version;
+use crate::version::Version;
 
 /// The content of one WebSocket data message.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,29 +54,45 @@ impl std::fmt::Debug for Frame {
 
 /// Reads a frame as a packet. The result shares the frame's memory.
 ///
-/// In revision 4 a binary frame is the message itself, with no type byte, and a text frame that starts with `b` is a
-/// base64 message even where none was asked for. A frame is never searched for separators: a `U+001E` in it is data.
+/// In revision 4 a binary frame is the message itself, with no type byte; in revision 3 its first byte is the type, and
+/// a frame of any type but `message` is nothing, as the reference has it. A text frame that starts with `b` is a base64
+/// message even where none was asked for. A frame is never searched for separators: a `U+001E` in it is data.
 ///
 /// # Errors
 ///
-/// As [`Packet::decode`]; an empty text frame is an error, an empty binary frame is an empty message.
+/// As [`Packet::decode`]; an empty text frame is an error, an empty binary frame is not.
 pub fn decode(version: Version, frame: Frame) -> Result<Packet, DecodeError> {
-    match version {
-        Version::V4 => match frame {
-            Frame::Text(text) => Packet::decode(&text),
-            Frame::Binary(bytes) => Ok(Packet::Message(Message::Binary(bytes))),
-        },
+    match frame {
+        Frame::Text(text) => Packet::decode(version, &text),
+        Frame::Binary(bytes) => Ok(decode_binary(version, bytes)),
+    }
+}
+
+/// Reads the binary form of a packet.
+pub(crate) fn decode_binary(version: Version, bytes: Bytes) -> Packet {
+    match version.binary_type_byte() {
+        None => Packet::Message(Message::Binary(bytes)),
+        Some(kind) if bytes.first() == Some(&kind) => {
+            Packet::Message(Message::Binary(bytes.slice(1..)))
+        }
+        Some(_) => Packet::Noop,
     }
 }
 
 /// Writes a packet as a frame.
 #[must_use]
 pub fn encode(version: Version, packet: Packet) -> Frame {
-    match (version, packet) {
-        (Version::V4, Packet::Message(Message::Binary(bytes))) => Frame::Binary(bytes),
-        (Version::V4, packet) => {
-            let mut text = String::with_capacity(packet.encoded_len());
-            packet.encode(&mut text);
+    match (packet, version.binary_type_byte()) {
+        (Packet::Message(Message::Binary(bytes)), None) => Frame::Binary(bytes),
+        (Packet::Message(Message::Binary(bytes)), Some(kind)) => {
+            let mut frame = BytesMut::with_capacity(1 + bytes.len());
+            frame.put_u8(kind);
+            frame.put(bytes);
+            Frame::Binary(frame.freeze())
+        }
+        (packet, _) => {
+            let mut text = String::with_capacity(packet.encoded_len(version));
+            packet.encode(version, &mut text);
             Frame::Text(text.into())
         }
     }
@@ -85,9 +101,11 @@ pub fn encode(version: Version, packet: Packet) -> Frame {
 /// Length in bytes of the WebSocket message that carries `packet`.
 #[must_use]
 pub fn encoded_len(version: Version, packet: &Packet) -> usize {
-    match (version, packet) {
-        (Version::V4, Packet::Message(Message::Binary(bytes))) => bytes.len(),
-        (Version::V4, packet) => packet.encoded_len(),
+    match packet {
+        Packet::Message(Message::Binary(bytes)) => {
+            usize::from(version.binary_type_byte().is_some()) + bytes.len()
+        }
+        packet => packet.encoded_len(version),
     }
 }
 
@@ -103,6 +121,21 @@ mod tests {
             assert_eq!(frame, Frame::Binary(Bytes::from_static(bytes)));
             assert_eq!(encoded_len(Version::V4, &packet), bytes.len());
             assert_eq!(decode(Version::V4, frame), Ok(packet));
+        }
+    }
+
+    #[test]
+    fn binary_frames_of_revision_3_begin_with_the_type() {
+        for bytes in [&b""[..], b"\xde\xad"] {
+            let packet = Packet::Message(Bytes::from_static(bytes).into());
+            let frame = encode(Version::V3, packet.clone());
+            assert_eq!(frame, Frame::Binary([b"\x04", bytes].concat().into()));
+            assert_eq!(encoded_len(Version::V3, &packet), frame.len());
+            assert_eq!(decode(Version::V3, frame), Ok(packet));
+        }
+        for ignored in [&b""[..], b"\x01\x02\x03", b"4x"] {
+            let frame = Frame::Binary(Bytes::from_static(ignored));
+            assert_eq!(decode(Version::V3, frame), Ok(Packet::Noop));
         }
     }
 

@@ -44,6 +44,7 @@ pub mod packet;
 pub mod payload;
 mod refusal;
 mod transport;
+mod version;
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -62,4 +63,5 @@ pub use frame::Frame;
 pub use handshake::{Handshake, Sid};
 pub use packet::{Message, Packet};
 pub use refusal::{ErrorCode, Refusal};
-pub use transport::{Transport, Version};
+pub use transport::Transport;
+pub use version::Version;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::error::DecodeError;
+use crate::version::Version;
 
 /// What an application sends and receives.
 ///
@@ -119,9 +120,6 @@ impl fmt::Debug for OpenData {
     }
 }
 
-/// Prefix of a binary message in a text context: `b<base64>`, with no type digit after it in revision 4.
-pub(crate) const BASE64_PREFIX: u8 = b'b';
-
 /// Node accepts unpadded base64, so peers that send it exist; the alphabet is held to.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -134,7 +132,11 @@ impl Packet {
     /// # Errors
     ///
     /// An empty packet, an unknown type digit and bad base64 are errors; each ends the connection.
-    pub fn decode(text: &ByteString) -> Result<Self, DecodeError> {
+    pub fn decode(version: Version, text: &ByteString) -> Result<Self, DecodeError> {
+        if let Some(base64) = text.strip_prefix(version.base64_prefix()) {
+            let bytes = BASE64.decode(base64).map_err(|_| DecodeError::Base64)?;
+            return Ok(Self::Message(Message::Binary(bytes.into())));
+        }
         let Some((&kind, _)) = text.as_bytes().split_first() else {
             return Err(DecodeError::EmptyPacket);
         };
@@ -148,18 +150,12 @@ impl Packet {
             b'4' => Self::Message(Message::Text(data())),
             b'5' => Self::Upgrade,
             b'6' => Self::Noop,
-            BASE64_PREFIX => {
-                let bytes = BASE64
-                    .decode(data().as_bytes())
-                    .map_err(|_| DecodeError::Base64)?;
-                Self::Message(Message::Binary(bytes.into()))
-            }
             _ => return Err(DecodeError::UnknownType(kind)),
         })
     }
 
-    /// Appends the text form of the packet. A binary message becomes `b<base64>`.
-    pub fn encode(&self, out: &mut String) {
+    /// Appends the text form of the packet. A binary message becomes base64 behind a `b`.
+    pub fn encode(&self, version: Version, out: &mut String) {
         let (kind, data): (char, &str) = match self {
             Self::Open(OpenData(json)) => ('0', json),
             Self::Close => ('1', ""),
@@ -167,7 +163,7 @@ impl Packet {
             Self::Pong(data) => ('3', data),
             Self::Message(Message::Text(text)) => ('4', text),
             Self::Message(Message::Binary(bytes)) => {
-                out.push(char::from(BASE64_PREFIX));
+                out.push_str(version.base64_prefix());
                 BASE64.encode_string(bytes, out);
                 return;
             }
@@ -182,12 +178,14 @@ impl Packet {
     ///
     /// The reference client estimates base64 as 1.33 × n, which is too small for short messages.
     #[must_use]
-    pub fn encoded_len(&self) -> usize {
-        1 + match self {
-            Self::Open(OpenData(data)) | Self::Ping(data) | Self::Pong(data) => data.len(),
-            Self::Message(Message::Text(text)) => text.len(),
-            Self::Message(Message::Binary(bytes)) => bytes.len().div_ceil(3).saturating_mul(4),
-            Self::Close | Self::Upgrade | Self::Noop => 0,
+    pub fn encoded_len(&self, version: Version) -> usize {
+        match self {
+            Self::Open(OpenData(data)) | Self::Ping(data) | Self::Pong(data) => 1 + data.len(),
+            Self::Message(Message::Text(text)) => 1 + text.len(),
+            Self::Message(Message::Binary(bytes)) => {
+                version.base64_prefix().len() + bytes.len().div_ceil(3).saturating_mul(4)
+            }
+            Self::Close | Self::Upgrade | Self::Noop => 1,
         }
     }
 }
@@ -221,11 +219,15 @@ mod tests {
             ("bAQID", binary(&[1, 2, 3])),
             ("bAQIDBA==", binary(&[1, 2, 3, 4])),
         ] {
-            assert_eq!(Packet::decode(&wire.into()), Ok(packet.clone()), "{wire}");
+            assert_eq!(
+                Packet::decode(Version::V4, &wire.into()),
+                Ok(packet.clone()),
+                "{wire}"
+            );
             let mut out = String::new();
-            packet.encode(&mut out);
+            packet.encode(Version::V4, &mut out);
             assert_eq!(out, wire);
-            assert_eq!(packet.encoded_len(), wire.len(), "{wire}");
+            assert_eq!(packet.encoded_len(Version::V4), wire.len(), "{wire}");
         }
     }
 
@@ -239,23 +241,42 @@ mod tests {
             ("b@@", DecodeError::Base64),
             ("bA", DecodeError::Base64),
         ] {
-            assert_eq!(Packet::decode(&wire.into()), Err(error), "{wire}");
+            assert_eq!(
+                Packet::decode(Version::V4, &wire.into()),
+                Err(error),
+                "{wire}"
+            );
         }
     }
 
     #[test]
+    fn revision_3_writes_the_type_digit_behind_the_b() {
+        let packet = binary(&[0xDE, 0xAD]);
+        let mut out = String::new();
+        packet.encode(Version::V3, &mut out);
+        assert_eq!(out, "b43q0=");
+        assert_eq!(packet.encoded_len(Version::V3), out.len());
+        assert_eq!(Packet::decode(Version::V3, &out.into()), Ok(packet));
+        let error = DecodeError::UnknownType(b'b');
+        assert_eq!(Packet::decode(Version::V3, &"b3q0=".into()), Err(error));
+    }
+
+    #[test]
     fn unpadded_base64_is_read() {
-        assert_eq!(Packet::decode(&"bAQIDBA".into()), Ok(binary(&[1, 2, 3, 4])));
+        assert_eq!(
+            Packet::decode(Version::V4, &"bAQIDBA".into()),
+            Ok(binary(&[1, 2, 3, 4]))
+        );
     }
 
     #[test]
     fn data_behind_a_packet_that_has_none_is_ignored() {
-        assert_eq!(Packet::decode(&"6x".into()), Ok(Packet::Noop));
+        assert_eq!(Packet::decode(Version::V4, &"6x".into()), Ok(Packet::Noop));
     }
 
     #[test]
     fn the_session_id_is_not_printed() {
-        let packet = Packet::decode(&r#"0{"sid":"secret"}"#.into());
+        let packet = Packet::decode(Version::V4, &r#"0{"sid":"secret"}"#.into());
         assert!(!format!("{packet:?}").contains("secret"));
     }
 

@@ -1,4 +1,4 @@
-//! The two transports and the protocol revision: the words that appear in the query of every request.
+//! The two transports, by the names that stand in the query of every request.
 
 use std::fmt;
 
@@ -26,26 +26,5 @@ impl Transport {
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// The Engine.IO revision that a connection speaks.
-///
-/// What differs between revisions on the wire is decided by a `match` on this type and nowhere else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Version {
-    /// Revision 4: Socket.IO 3.x and 4.x.
-    #[default]
-    V4,
-}
-
-impl Version {
-    /// The value of the `EIO` query parameter. It never varies within a session.
-    #[must_use]
-    pub fn query_value(self) -> &'static str {
-        match self {
-            Self::V4 => "4",
-        }
     }
 }

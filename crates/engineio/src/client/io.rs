@@ -18,7 +18,8 @@ use crate::config::{Config, Limits};
 use crate::connection::{Action, Input, Response, Target};
 use crate::endpoint::Endpoint;
 use crate::error::TransportError;
-use crate::transport::{Transport, Version};
+use crate::transport::Transport;
+use crate::version::Version;
 
 /// Headers that carry the protocol. A second value of one would break it, or bring a body that nothing here reads.
 const RESERVED_HEADERS: [HeaderName; 11] = [

@@ -218,6 +218,8 @@ impl Connection {
                     self.closed(CloseReason::RequestTimeout);
                 } else if due(open.carrier.upgrade_deadline()) {
                     self.upgrade_failed(now, UpgradeError::Timeout);
+                } else if due(open.heartbeat.next_ping()) {
+                    self.ping(now);
                 }
             }
             State::Closed => {}
@@ -233,6 +235,7 @@ impl Connection {
             State::Open(open) => [
                 open.closing_deadline(),
                 open.heartbeat.deadline(),
+                open.heartbeat.next_ping(),
                 open.carrier.post_deadline(),
                 open.carrier.upgrade_deadline(),
             ]
@@ -293,12 +296,12 @@ impl Connection {
         }
         let by_polling = !matches!(open.carrier, Carrier::WebSocket);
         let max = open.max_payload;
-        if by_polling && matches!(&message, Message::Text(text) if has_separator(text)) {
+        if by_polling && !payload::can_carry(self.config.version, &message) {
             return Err(SendError::Separator(message));
         }
         let packet = Packet::Message(message);
         let size = if by_polling {
-            packet.encoded_len()
+            payload::encoded_len(self.config.version, &packet)
         } else {
             frame::encoded_len(self.config.version, &packet)
         } as u64;
@@ -373,7 +376,10 @@ impl Connection {
     fn handle_while_opening(&mut self, now: Instant, transport: Transport, input: Input) {
         match (transport, input) {
             (Transport::Polling, Input::GetDone(Ok(response))) if response.status == 200 => {
-                self.handle_payload(now, response.body);
+                match self.config.version.betrayed_by(&response.body) {
+                    Some(other) => self.closed(ProtocolError::OtherVersion(other).into()),
+                    None => self.handle_payload(now, response.body),
+                }
                 self.flush(now);
             }
             (Transport::Polling, Input::GetDone(Ok(response))) => {
@@ -430,8 +436,7 @@ impl Connection {
                 }
             }
         };
-        let window = handshake.ping_interval + handshake.ping_timeout;
-        let mut heartbeat = Heartbeat::new(now, window);
+        let mut heartbeat = Heartbeat::new(now, self.config.version.pinger(), &handshake);
         heartbeat.set_suspended(now, !self.reading);
         self.state = State::Open(Open {
             sid: handshake.sid.clone(),
@@ -574,6 +579,9 @@ impl Connection {
     }
 
     fn handle_packet(&mut self, now: Instant, packet: Packet) {
+        if let State::Open(open) = &mut self.state {
+            open.heartbeat.received(now, &packet);
+        }
         match (&mut self.state, packet) {
             (State::Opening { transport, .. }, Packet::Open(data)) => {
                 let transport = *transport;
@@ -581,11 +589,11 @@ impl Connection {
             }
             (State::Opening { .. }, _) => self.closed(ProtocolError::NoHandshake.into()),
             (State::Open(open), Packet::Ping(_)) => {
-                // Only the server's ping proves that it still runs its heartbeat: ordinary packets do not move the
-                // deadline (engine.io-client since 6.6.1).
-                open.heartbeat.beat(now);
                 // One answer is enough for any number of pings, and none is due behind a close.
-                if open.closing.is_none() && !std::mem::replace(&mut self.pong_waits, true) {
+                if open.heartbeat.answers_pings()
+                    && open.closing.is_none()
+                    && !std::mem::replace(&mut self.pong_waits, true)
+                {
                     self.enqueue(Packet::Pong("".into()));
                 }
             }
@@ -595,6 +603,18 @@ impl Connection {
             // Legal packets at the wrong time: the reference client tolerates them, so servers may send them.
             (State::Open(_) | State::Closed, _) => {}
         }
+    }
+
+    /// The client's turn in the heartbeat.
+    fn ping(&mut self, now: Instant) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        open.heartbeat.pinged(now);
+        if open.closing.is_none() {
+            self.enqueue(Packet::Ping("".into()));
+        }
+        self.flush(now);
     }
 
     /// Starts what the state allows: requests, the end of an upgrade, frames, the end of a close.
@@ -625,13 +645,15 @@ impl Connection {
     }
 
     fn enqueue(&mut self, packet: Packet) {
-        self.unsent_bytes += packet.encoded_len();
+        self.unsent_bytes += packet.encoded_len(self.config.version);
         self.outbox.push_back(packet);
     }
 
     fn flush_frames(&mut self) {
         while let Some(packet) = self.outbox.pop_front() {
-            self.unsent_bytes = self.unsent_bytes.saturating_sub(packet.encoded_len());
+            self.unsent_bytes = self
+                .unsent_bytes
+                .saturating_sub(packet.encoded_len(self.config.version));
             self.send_frame(packet);
         }
     }
@@ -660,7 +682,9 @@ impl Connection {
                 let count = payload::fitting(version, &self.outbox, open.max_payload);
                 let body = payload::encode(version, self.outbox.iter().take(count));
                 for packet in self.outbox.drain(..count) {
-                    self.unsent_bytes = self.unsent_bytes.saturating_sub(packet.encoded_len());
+                    self.unsent_bytes = self
+                        .unsent_bytes
+                        .saturating_sub(packet.encoded_len(self.config.version));
                     self.pong_waits &= !matches!(packet, Packet::Pong(_));
                 }
                 requests.post = Some(later(now, self.config.request_timeout));
@@ -708,8 +732,4 @@ impl Connection {
 /// What a frame counts for among the unsent bytes: an empty one waits, too.
 fn weight(frame: &Frame) -> usize {
     frame.len().max(1)
-}
-
-fn has_separator(text: &str) -> bool {
-    memchr::memchr(payload::SEPARATOR, text.as_bytes()).is_some()
 }

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::handshake::Sid;
+use crate::handshake::{Handshake, Sid};
+use crate::packet::Packet;
 use crate::transport::Transport;
+use crate::version::Pinger;
 
 /// A point in time that is always one: `Duration::MAX`, by which people mean "never", becomes thirty years.
 pub(super) fn later(now: Instant, delay: Duration) -> Instant {
@@ -152,35 +154,87 @@ impl Probe {
     }
 }
 
-/// The server's heartbeat: one deadline of interval plus timeout, moved by each of its pings.
+/// The heartbeat: how long silence is taken for life.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
-    window: Duration,
+    interval: Duration,
+    timeout: Duration,
     deadline: Instant,
     suspended: bool,
+    turn: Turn,
+}
+
+/// Whose ping comes next.
+#[derive(Debug)]
+enum Turn {
+    /// The server pings, always.
+    Server,
+    /// The client pings: when it does so next, unless a pong is awaited.
+    Client { next: Option<Instant> },
 }
 
 impl Heartbeat {
-    pub(super) fn new(now: Instant, window: Duration) -> Self {
+    pub(super) fn new(now: Instant, pinger: Pinger, handshake: &Handshake) -> Self {
+        let (interval, timeout) = (handshake.ping_interval, handshake.ping_timeout);
+        let turn = match pinger {
+            Pinger::Server => Turn::Server,
+            Pinger::Client => Turn::Client {
+                next: Some(later(now, interval)),
+            },
+        };
         Self {
-            window,
-            deadline: later(now, window),
+            interval,
+            timeout,
+            deadline: later(now, interval + timeout),
             suspended: false,
+            turn,
         }
     }
 
-    pub(super) fn beat(&mut self, now: Instant) {
-        self.deadline = later(now, self.window);
+    /// A packet proves life, but which?
+    ///
+    /// Where the server pings, only its ping proves that it still runs its heartbeat: ordinary packets do not move the
+    /// deadline (engine.io-client since 6.6.1). Where the client pings, any packet does, and a pong makes room for the
+    /// next ping (engine.io-client 3).
+    pub(super) fn received(&mut self, now: Instant, packet: &Packet) {
+        match (&mut self.turn, packet) {
+            (Turn::Server, Packet::Ping(_)) => {}
+            (Turn::Server, _) => return,
+            (Turn::Client { next }, Packet::Pong(_)) => *next = Some(later(now, self.interval)),
+            (Turn::Client { .. }, _) => {}
+        }
+        self.deadline = later(now, self.interval + self.timeout);
+    }
+
+    /// A ping of the client is under way: its answer has the timeout, and not the interval as well.
+    pub(super) fn pinged(&mut self, now: Instant) {
+        if let Turn::Client { next } = &mut self.turn {
+            *next = None;
+            self.deadline = later(now, self.timeout);
+        }
+    }
+
+    pub(super) fn answers_pings(&self) -> bool {
+        matches!(self.turn, Turn::Server)
     }
 
     pub(super) fn set_suspended(&mut self, now: Instant, suspended: bool) {
         if self.suspended && !suspended {
-            self.beat(now);
+            self.deadline = later(now, self.interval + self.timeout);
         }
         self.suspended = suspended;
     }
 
+    /// When the session is over unless the peer gives a sign of life.
     pub(super) fn deadline(&self) -> Option<Instant> {
         (!self.suspended).then_some(self.deadline)
+    }
+
+    /// When the client is to ping.
+    pub(super) fn next_ping(&self) -> Option<Instant> {
+        match self.turn {
+            Turn::Client { next } => next,
+            Turn::Server => None,
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::*;
 use crate::error::{DecodeError, TransportErrorKind};
 use crate::refusal::ErrorCode;
+use crate::version::Version;
 
 const OPEN: &str = r#"0{"sid":"S","upgrades":["websocket"],"pingInterval":300,"pingTimeout":200,"maxPayload":100}"#;
 
@@ -22,8 +23,13 @@ struct Wire {
 
 impl Wire {
     fn new(transports: &[Transport]) -> Self {
+        Self::speaking(Version::V4, transports)
+    }
+
+    fn speaking(version: Version, transports: &[Transport]) -> Self {
         let start = Instant::now();
         let config = Config {
+            version,
             transports: transports.to_vec(),
             ..Config::default()
         };
@@ -794,6 +800,94 @@ fn what_waits_is_counted_until_an_action_takes_it_away() {
     assert_eq!(wire.connection.unsent_bytes(), 0);
 }
 
+// Revision 3.
+
+/// A 2.x server's handshake, by the reference server; the root namespace's CONNECT is in the same payload.
+const OPEN_V3: &str =
+    r#"0{"sid":"S","upgrades":["websocket"],"pingInterval":300,"pingTimeout":200}"#;
+
+fn websocket_v3() -> Wire {
+    let mut wire = Wire::speaking(Version::V3, &[Transport::WebSocket]);
+    assert_eq!(wire.actions(), ["WS"]);
+    wire.input(Input::WebSocketOpened);
+    wire.frame(OPEN_V3);
+    assert_eq!(wire.events(), ["opened websocket"]);
+    wire
+}
+
+#[test]
+fn revision_3_polls_with_counted_payloads() {
+    let mut wire = Wire::speaking(Version::V3, &[Transport::Polling, Transport::WebSocket]);
+    assert_eq!(wire.actions(), ["GET"]);
+    let length = OPEN_V3.len();
+    wire.got(&format!("{length}:{OPEN_V3}2:40"));
+    assert_eq!(wire.events(), ["opened polling", "0"]);
+    assert_eq!(wire.actions(), ["WS S", "GET S"]);
+    wire.send("20[\"hello\",\"é€😀\"]");
+    assert_eq!(wire.actions(), ["POST S 19:420[\"hello\",\"é€😀\"]"]);
+    // A separator of the other revision is text like any other.
+    wire.send("a\x1eb");
+    wire.input(Input::WebSocketOpened);
+    assert_eq!(wire.actions(), ["> 2probe"]);
+    wire.frame("3probe");
+    wire.got("1:6");
+    wire.posted();
+    assert_eq!(wire.actions(), ["> 5", "> 4a\x1eb"]);
+}
+
+#[test]
+fn in_revision_3_the_client_pings() {
+    let mut wire = websocket_v3();
+    assert_eq!(wire.fire(), 300);
+    assert_eq!(wire.actions(), ["> 2"]);
+    wire.at(400);
+    wire.frame("3");
+    assert_eq!(wire.fire(), 700);
+    assert_eq!(wire.actions(), ["> 2"]);
+    // No pong, and nothing else.
+    assert_eq!(wire.fire(), 900);
+    assert_eq!(wire.reason(), CloseReason::PingTimeout);
+}
+
+#[test]
+fn in_revision_3_any_packet_is_a_sign_of_life() {
+    let mut wire = websocket_v3();
+    assert_eq!(wire.fire(), 300);
+    wire.at(450);
+    wire.frame("4x");
+    assert_eq!(wire.fire(), 950);
+    assert_eq!(wire.reason(), CloseReason::PingTimeout);
+}
+
+#[test]
+fn in_revision_3_pings_of_the_server_are_not_answered() {
+    let mut wire = websocket_v3();
+    wire.frame("2");
+    assert!(wire.actions().is_empty());
+}
+
+#[test]
+fn a_session_of_revision_3_by_polling_closes_with_a_counted_packet() {
+    let mut wire = Wire::speaking(Version::V3, &[Transport::Polling]);
+    wire.got(&format!("{}:{OPEN_V3}", OPEN_V3.len()));
+    wire.actions().clear();
+    wire.close();
+    assert_eq!(wire.actions(), ["POST S 1:1"]);
+}
+
+#[test]
+fn a_server_of_the_other_revision_is_named() {
+    let counted = format!("{}:{OPEN_V3}2:40", OPEN_V3.len());
+    for (ours, body, theirs) in [
+        (Version::V4, counted.as_str(), Version::V3),
+        (Version::V3, OPEN, Version::V4),
+    ] {
+        let mut wire = Wire::speaking(ours, &[Transport::Polling]);
+        wire.got(body);
+        assert_eq!(wire.reason(), ProtocolError::OtherVersion(theirs).into());
+    }
+}
+
 mod any_order {
     //! Whatever happens in whatever order, the promises hold.
 
@@ -821,6 +915,8 @@ mod any_order {
     fn text() -> impl Strategy<Value = String> {
         prop_oneof![
             4 => Just(OPEN.to_owned()),
+            4 => Just(format!("{}:{OPEN_V3}2:40", OPEN_V3.len())),
+            2 => Just("1:3".to_owned()),
             2 => Just("2".to_owned()),
             2 => Just("3probe".to_owned()),
             2 => Just("6".to_owned()),
@@ -859,9 +955,10 @@ mod any_order {
                 Just(vec![Transport::WebSocket]),
                 Just(vec![Transport::Polling, Transport::WebSocket]),
             ],
+            version in prop_oneof![Just(Version::V3), Just(Version::V4)],
             steps in proptest::collection::vec(step(), 0..60),
         ) {
-            let mut wire = Wire::new(&transports);
+            let mut wire = Wire::speaking(version, &transports);
             let (mut gets, mut posts, mut sockets) = (0, 0, 0);
             let (mut closed, mut reading) = (false, true);
             for step in steps {

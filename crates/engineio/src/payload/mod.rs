@@ -1,21 +1,20 @@
-//! Polling payloads: several packets in one HTTP body, joined by `U+001E` in revision 4.
+//! Polling payloads: several packets in one HTTP body.
+
+mod counted;
+mod separated;
 
 use std::fmt;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 
 use crate::error::DecodeError;
-use crate::packet::Packet;
-use crate::transport::Version;
-
-/// What stands between two packets in revision 4. Nothing escapes it.
-pub const SEPARATOR: u8 = 0x1E;
+use crate::packet::{Message, Packet};
+use crate::version::{Framing, Version};
 
 /// Reads the packets of a body one after the other, without copying.
 ///
 /// A bad packet yields one error and ends the iteration: the packets before it have been delivered, the rest of the
-/// body is dropped. So a trailing separator is an error after the good packets, and an empty body is one error.
+/// body is dropped. So trailing bytes are an error after the good packets, and an empty body is one error.
 pub struct Packets {
     version: Version,
     rest: Option<Bytes>,
@@ -39,57 +38,37 @@ impl fmt::Debug for Packets {
     }
 }
 
-impl Packets {
-    fn next_v4(&mut self, mut body: Bytes) -> Result<Packet, DecodeError> {
-        self.left = self
-            .left
-            .checked_sub(1)
-            .ok_or(DecodeError::TooManyPackets)?;
-        let packet = match memchr::memchr(SEPARATOR, &body) {
-            Some(end) => {
-                let packet = body.split_to(end);
-                self.rest = Some(body.slice(1..));
-                packet
-            }
-            None => body,
-        };
-        // Checked a packet at a time, so that bad UTF-8 costs nothing that came before it.
-        let text = ByteString::try_from(packet).map_err(|_| DecodeError::Utf8)?;
-        Packet::decode(&text)
-    }
-}
-
 impl Iterator for Packets {
     type Item = Result<Packet, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let body = self.rest.take()?;
-        let packet = match self.version {
-            Version::V4 => self.next_v4(body),
+        let Some(left) = self.left.checked_sub(1) else {
+            return Some(Err(DecodeError::TooManyPackets));
         };
-        if packet.is_err() {
-            self.rest = None;
-        }
-        Some(packet)
+        self.left = left;
+        let next = match self.version.framing() {
+            Framing::Counted => counted::split_first(self.version, body),
+            Framing::Separated => separated::split_first(self.version, body),
+        };
+        Some(next.map(|(packet, rest)| {
+            self.rest = rest;
+            packet
+        }))
     }
 }
 
 /// Writes packets as one body.
 #[must_use]
 pub fn encode<'a>(version: Version, packets: impl IntoIterator<Item = &'a Packet>) -> Bytes {
-    match version {
-        Version::V4 => {
-            let mut out = String::new();
-            for (index, packet) in packets.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(char::from(SEPARATOR));
-                }
-                out.reserve(packet.encoded_len() + 1);
-                packet.encode(&mut out);
-            }
-            out.into()
+    let mut body = String::new();
+    for packet in packets {
+        match version.framing() {
+            Framing::Counted => counted::append(version, packet, &mut body),
+            Framing::Separated => separated::append(version, packet, &mut body),
         }
     }
+    body.into()
 }
 
 /// How many of `packets`, from the front, fit into a body of `max_payload` bytes: at least one if there is any.
@@ -103,8 +82,9 @@ pub fn fitting<'a>(
     let mut size = 0_usize;
     let mut count = 0;
     for packet in packets {
-        size = size.saturating_add(match version {
-            Version::V4 => packet.encoded_len() + usize::from(count > 0),
+        size = size.saturating_add(match version.framing() {
+            Framing::Counted => counted::appended_len(version, packet),
+            Framing::Separated => separated::appended_len(version, packet, count > 0),
         });
         if count > 0 && size > max {
             break;
@@ -112,6 +92,26 @@ pub fn fitting<'a>(
         count += 1;
     }
     count
+}
+
+/// Length in bytes of a body that carries this packet alone.
+#[must_use]
+pub fn encoded_len(version: Version, packet: &Packet) -> usize {
+    match version.framing() {
+        Framing::Counted => counted::appended_len(version, packet),
+        Framing::Separated => separated::appended_len(version, packet, false),
+    }
+}
+
+/// Whether a payload can carry this message without taking its content for something else.
+#[must_use]
+pub fn can_carry(version: Version, message: &Message) -> bool {
+    match (version.framing(), message) {
+        (Framing::Separated, Message::Text(text)) => {
+            memchr::memchr(separated::SEPARATOR, text.as_bytes()).is_none()
+        }
+        _ => true,
+    }
 }
 
 #[cfg(test)]
