@@ -6,7 +6,6 @@ use url::{Host, Url};
 
 use crate::connection::Target;
 use crate::transport::Transport;
-use crate::version::Version;
 
 /// The address of an Engine.IO server: scheme, host, port, path and query.
 ///
@@ -193,21 +192,21 @@ impl Endpoint {
     /// The order of the query is the reference client's: the user's part, `EIO`, `transport`, `t`, `b64`, `sid`. `t` defeats
     /// caches between client and server, which ignore its value; WebSocket handshakes need none.
     #[must_use]
-    pub fn url(&self, version: Version, target: &Target, cache_buster: Option<&str>) -> Url {
+    pub fn url(&self, target: &Target, cache_buster: Option<&str>) -> Url {
         let mut query = String::with_capacity(64 + self.query.as_ref().map_or(0, String::len));
         if let Some(own) = &self.query {
             query.push_str(own);
             query.push('&');
         }
         query.push_str("EIO=");
-        query.push_str(version.query_value());
+        query.push_str(target.version.query_value());
         query.push_str("&transport=");
         query.push_str(target.transport.name());
         if let Some(t) = cache_buster {
             query.push_str("&t=");
             query.push_str(t);
         }
-        if target.transport == Transport::Polling && version.asks_for_base64() {
+        if target.transport == Transport::Polling && target.version.asks_for_base64() {
             query.push_str("&b64=1");
         }
         if let Some(sid) = &target.sid {
@@ -247,15 +246,33 @@ impl fmt::Debug for Endpoint {
 mod tests {
     use super::*;
     use crate::handshake::Handshake;
+    use crate::version::Version;
 
     fn url(endpoint: &str, transport: Transport, sid: Option<&str>, t: Option<&str>) -> String {
+        url_of(Version::V4, endpoint, transport, sid, t)
+    }
+
+    fn url_of(
+        version: Version,
+        endpoint: &str,
+        transport: Transport,
+        sid: Option<&str>,
+        t: Option<&str>,
+    ) -> String {
         let sid = sid.map(|sid| {
             let json = format!(r#"{{"sid":"{sid}","pingInterval":1,"pingTimeout":1}}"#);
             Handshake::parse(&json).unwrap().sid
         });
         let endpoint = Endpoint::parse(endpoint).unwrap();
         endpoint
-            .url(Version::V4, &Target { transport, sid }, t)
+            .url(
+                &Target {
+                    version,
+                    transport,
+                    sid,
+                },
+                t,
+            )
             .into()
     }
 
@@ -287,6 +304,19 @@ mod tests {
                 None
             ),
             "https://h/x?a=1&EIO=4&transport=websocket&sid=a%26b%3D%C3%A9"
+        );
+    }
+
+    #[test]
+    fn revision_3_asks_for_base64_on_polling_only() {
+        let url = |transport, sid, t| url_of(Version::V3, "http://h/socket.io/", transport, sid, t);
+        assert_eq!(
+            url(Transport::Polling, Some("S"), Some("Q80HHJZ")),
+            "http://h/socket.io/?EIO=3&transport=polling&t=Q80HHJZ&b64=1&sid=S"
+        );
+        assert_eq!(
+            url(Transport::WebSocket, Some("S"), None),
+            "http://h/socket.io/?EIO=3&transport=websocket&sid=S"
         );
     }
 

@@ -133,6 +133,20 @@ pub enum CloseReason {
     /// The server broke the protocol.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
+    /// With [`Version::Auto`]: the server speaks no revision that this side speaks.
+    #[error(
+        "the server speaks no known revision of Engine.IO: tried as {first_version}, {first}; tried as {second_version}, {second}"
+    )]
+    NoCommonVersion {
+        /// The revision that was tried first.
+        first_version: Version,
+        /// How that ended.
+        first: Box<Self>,
+        /// The revision that was tried then.
+        second_version: Version,
+        /// How that ended.
+        second: Box<Self>,
+    },
 }
 
 fn code_suffix(code: &Option<u16>) -> String {
@@ -143,6 +157,11 @@ fn code_suffix(code: &Option<u16>) -> String {
 impl std::error::Error for Refusal {}
 
 impl CloseReason {
+    /// Whether the server has told which revision it speaks.
+    pub(crate) fn tells_version(&self) -> bool {
+        matches!(self, Self::Protocol(ProtocolError::OtherVersion(_)))
+    }
+
     /// Whether a new connection can succeed without a change on the caller's side.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -150,6 +169,7 @@ impl CloseReason {
             Self::Local => false,
             Self::Refused(refusal) => refusal.is_retryable(),
             Self::Transport(error) => error.kind != TransportErrorKind::Request,
+            Self::NoCommonVersion { second, .. } => second.is_retryable(),
             Self::Remote { .. }
             | Self::PingTimeout
             | Self::HandshakeTimeout

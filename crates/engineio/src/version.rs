@@ -1,6 +1,9 @@
 //! The protocol revisions: everything in which they differ on the wire, as one answer a difference.
 
-/// The Engine.IO revision that a connection speaks.
+use crate::error::CloseReason;
+use crate::refusal::ErrorCode;
+
+/// The Engine.IO revision that a connection speaks, or that it is to find out.
 ///
 /// What differs between revisions is asked here and decided nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -11,6 +14,12 @@ pub enum Version {
     /// Revision 4: Socket.IO 3.x and 4.x.
     #[default]
     V4,
+    /// To be found out: an attempt starts as revision 4, and starts over as revision 3, once, if the server's answer
+    /// shows that it does not speak revision 4. What was found out is in [`Event::Opened`](crate::Event::Opened).
+    ///
+    /// On polling the answer shows it. On WebSocket a server of revision 3 answers like one of revision 4, and does not
+    /// ping; only what it sends next can tell, which is not Engine.IO's business.
+    Auto,
 }
 
 /// How the packets of a polling payload are told apart.
@@ -30,12 +39,31 @@ pub(crate) enum Pinger {
 }
 
 impl Version {
+    /// The revision that an attempt starts with.
+    pub(crate) fn first(self) -> Self {
+        match self {
+            Self::V3 => Self::V3,
+            Self::V4 | Self::Auto => Self::V4,
+        }
+    }
+
+    /// The revision to try after `first` was answered like this: another one only where the answer says that the server
+    /// does not speak the first, and not where the network or the server as such is in trouble.
+    pub(crate) fn second(self, answer: &CloseReason) -> Option<Self> {
+        let unspoken = match answer {
+            CloseReason::Protocol(_) => true,
+            CloseReason::Refused(refusal) => refusal.code == Some(ErrorCode::UnsupportedVersion),
+            _ => false,
+        };
+        (self == Self::Auto && unspoken).then_some(Self::V3)
+    }
+
     /// The value of the `EIO` query parameter. It never varies within a session.
     #[must_use]
     pub fn query_value(self) -> &'static str {
         match self {
             Self::V3 => "3",
-            Self::V4 => "4",
+            Self::V4 | Self::Auto => "4",
         }
     }
 
@@ -43,7 +71,7 @@ impl Version {
     pub(crate) fn base64_prefix(self) -> &'static str {
         match self {
             Self::V3 => "b4",
-            Self::V4 => "b",
+            Self::V4 | Self::Auto => "b",
         }
     }
 
@@ -51,7 +79,7 @@ impl Version {
     pub(crate) fn binary_type_byte(self) -> Option<u8> {
         match self {
             Self::V3 => Some(4),
-            Self::V4 => None,
+            Self::V4 | Self::Auto => None,
         }
     }
 
@@ -60,21 +88,21 @@ impl Version {
     pub(crate) fn asks_for_base64(self) -> bool {
         match self {
             Self::V3 => true,
-            Self::V4 => false,
+            Self::V4 | Self::Auto => false,
         }
     }
 
     pub(crate) fn framing(self) -> Framing {
         match self {
             Self::V3 => Framing::Counted,
-            Self::V4 => Framing::Separated,
+            Self::V4 | Self::Auto => Framing::Separated,
         }
     }
 
     pub(crate) fn pinger(self) -> Pinger {
         match self {
             Self::V3 => Pinger::Client,
-            Self::V4 => Pinger::Server,
+            Self::V4 | Self::Auto => Pinger::Server,
         }
     }
 
@@ -92,9 +120,9 @@ impl Version {
                 .get(digits..)
                 .is_some_and(|rest| rest.starts_with(b":0{"));
         match self {
-            Self::V4 if counted => Some(Self::V3),
+            Self::V4 | Self::Auto if counted => Some(Self::V3),
             Self::V3 if handshake.starts_with(b"0{") => Some(Self::V4),
-            Self::V3 | Self::V4 => None,
+            Self::V3 | Self::V4 | Self::Auto => None,
         }
     }
 }

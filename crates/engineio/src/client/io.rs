@@ -19,7 +19,6 @@ use crate::connection::{Action, Input, Response, Target};
 use crate::endpoint::Endpoint;
 use crate::error::TransportError;
 use crate::transport::Transport;
-use crate::version::Version;
 
 /// Headers that carry the protocol. A second value of one would break it, or bring a body that nothing here reads.
 const RESERVED_HEADERS: [HeaderName; 11] = [
@@ -42,7 +41,6 @@ pub(super) struct Io {
     http: Http,
     endpoint: Endpoint,
     headers: HeaderMap,
-    version: Version,
     limits: Limits,
     get: Pending<Result<Response, TransportError>>,
     post: Pending<Result<Response, TransportError>>,
@@ -56,7 +54,6 @@ impl Io {
             http,
             endpoint,
             headers: HeaderMap::new(),
-            version: config.version,
             limits: config.limits.clone(),
             get: None,
             post: None,
@@ -181,9 +178,7 @@ impl Io {
     fn request(&self, method: reqwest::Method, target: &Target) -> reqwest::RequestBuilder {
         // Long-polls defeat caches with `t`, as the reference client does; a WebSocket handshake is never cached.
         let cache_buster = (target.transport == Transport::Polling).then(cache_buster);
-        let url = self
-            .endpoint
-            .url(self.version, target, cache_buster.as_deref());
+        let url = self.endpoint.url(target, cache_buster.as_deref());
         self.http
             .as_reqwest()
             .request(method, url)

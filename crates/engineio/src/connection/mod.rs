@@ -20,6 +20,7 @@ use crate::packet::{Message, OpenData, Packet};
 use crate::payload;
 use crate::refusal::Refusal;
 use crate::transport::Transport;
+use crate::version::Version;
 use state::{Carrier, Closing, Heartbeat, Open, Probe, Requests, State, later};
 
 /// What came back from the wire: the outcome of an [`Action`], or a frame.
@@ -73,6 +74,8 @@ impl fmt::Debug for Response {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Target {
+    /// The revision to name in the query. It never varies within a session.
+    pub version: Version,
     /// The transport to name in the query.
     pub transport: Transport,
     /// The session, once there is one.
@@ -123,6 +126,8 @@ pub enum Event {
         handshake: Box<Handshake>,
         /// The transport that opened it.
         transport: Transport,
+        /// The revision that it speaks: never [`Version::Auto`].
+        version: Version,
     },
     /// A message arrived.
     Message(Message),
@@ -140,6 +145,8 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Connection {
     config: Config,
+    /// What is spoken now: never [`Version::Auto`].
+    version: Version,
     state: State,
     /// Packets that no request or frame carries yet.
     outbox: VecDeque<Packet>,
@@ -164,28 +171,24 @@ impl Connection {
             .first()
             .copied()
             .unwrap_or(Transport::Polling);
-        let target = Target {
-            transport,
-            sid: None,
-        };
         let deadline = later(now, config.handshake_timeout);
-        let first = match transport {
-            Transport::Polling => Action::Get(target),
-            Transport::WebSocket => Action::OpenWebSocket(target),
-        };
-        Self {
+        let mut connection = Self {
+            version: config.version.first(),
             config,
             state: State::Opening {
                 transport,
                 deadline,
+                earlier: None,
             },
             outbox: VecDeque::new(),
             unsent_bytes: 0,
             pong_waits: false,
             reading: true,
-            actions: VecDeque::from([first]),
+            actions: VecDeque::new(),
             events: VecDeque::new(),
-        }
+        };
+        connection.open_transport(transport);
+        connection
     }
 
     /// Takes in what happened. Inputs that the state has no use for are ignored.
@@ -296,14 +299,14 @@ impl Connection {
         }
         let by_polling = !matches!(open.carrier, Carrier::WebSocket);
         let max = open.max_payload;
-        if by_polling && !payload::can_carry(self.config.version, &message) {
+        if by_polling && !payload::can_carry(self.version, &message) {
             return Err(SendError::Separator(message));
         }
         let packet = Packet::Message(message);
         let size = if by_polling {
-            payload::encoded_len(self.config.version, &packet)
+            payload::encoded_len(self.version, &packet)
         } else {
-            frame::encoded_len(self.config.version, &packet)
+            frame::encoded_len(self.version, &packet)
         } as u64;
         match (packet, max) {
             (Packet::Message(message), Some(max)) if size > max => {
@@ -373,10 +376,47 @@ impl Connection {
 
     // Opening.
 
+    fn open_transport(&mut self, transport: Transport) {
+        let target = Target {
+            version: self.version,
+            transport,
+            sid: None,
+        };
+        self.actions.push_back(match transport {
+            Transport::Polling => Action::Get(target),
+            Transport::WebSocket => Action::OpenWebSocket(target),
+        });
+    }
+
+    /// Starts over in the other revision, if the answer to the first one shows that the server does not speak it.
+    fn try_other_version(&mut self, answer: &CloseReason) -> bool {
+        let State::Opening {
+            transport, earlier, ..
+        } = &mut self.state
+        else {
+            return false;
+        };
+        let Some(version) = self.config.version.second(answer) else {
+            return false;
+        };
+        if earlier.is_some() {
+            return false;
+        }
+        *earlier = Some(Box::new(answer.clone()));
+        let transport = *transport;
+        self.version = version;
+        self.actions.clear();
+        if transport == Transport::WebSocket {
+            self.actions.push_back(Action::DropWebSocket);
+        }
+        self.open_transport(transport);
+        true
+    }
+
     fn handle_while_opening(&mut self, now: Instant, transport: Transport, input: Input) {
         match (transport, input) {
             (Transport::Polling, Input::GetDone(Ok(response))) if response.status == 200 => {
-                match self.config.version.betrayed_by(&response.body) {
+                match self.version.betrayed_by(&response.body) {
                     Some(other) => self.closed(ProtocolError::OtherVersion(other).into()),
                     None => self.handle_payload(now, response.body),
                 }
@@ -394,7 +434,7 @@ impl Connection {
                 self.closed(CloseReason::Remote { code });
             }
             (Transport::WebSocket, Input::Frame(frame)) => {
-                match frame::decode(self.config.version, frame) {
+                match frame::decode(self.version, frame) {
                     Ok(packet) => self.handle_packet(now, packet),
                     Err(error) => self.broken(error),
                 }
@@ -421,6 +461,7 @@ impl Connection {
                         .any(|name| name == Transport::WebSocket.name());
                 let probe = if upgradable {
                     self.actions.push_back(Action::OpenWebSocket(Target {
+                        version: self.version,
                         transport: Transport::WebSocket,
                         sid: Some(handshake.sid.clone()),
                     }));
@@ -436,7 +477,7 @@ impl Connection {
                 }
             }
         };
-        let mut heartbeat = Heartbeat::new(now, self.config.version.pinger(), &handshake);
+        let mut heartbeat = Heartbeat::new(now, self.version.pinger(), &handshake);
         heartbeat.set_suspended(now, !self.reading);
         self.state = State::Open(Open {
             sid: handshake.sid.clone(),
@@ -449,6 +490,7 @@ impl Connection {
         self.events.push_back(Event::Opened {
             handshake,
             transport,
+            version: self.version,
         });
     }
 
@@ -491,7 +533,7 @@ impl Connection {
             }
             (input, Carrier::Draining { .. }) => self.handle_probe(now, input),
             (Input::Frame(frame), Carrier::WebSocket) => {
-                match frame::decode(self.config.version, frame) {
+                match frame::decode(self.version, frame) {
                     // Means nothing over WebSocket, to either official side; the WebSocket close does.
                     Ok(Packet::Close) => {}
                     Ok(packet) => self.handle_packet(now, packet),
@@ -534,7 +576,7 @@ impl Connection {
                     probe: Probe::AwaitingPong { .. },
                     ..
                 },
-            ) => match frame::decode(self.config.version, frame) {
+            ) => match frame::decode(self.version, frame) {
                 Ok(Packet::Pong(data)) if data == "probe" => {
                     return carrier.drain(later(now, self.config.probe_timeout));
                 }
@@ -563,7 +605,7 @@ impl Connection {
 
     fn handle_payload(&mut self, now: Instant, body: Bytes) {
         let max = self.config.limits.max_packets_per_payload;
-        for packet in payload::decode(self.config.version, body, max) {
+        for packet in payload::decode(self.version, body, max) {
             match packet {
                 // Packets before a `close` or a bad packet have been delivered; what follows is void.
                 Ok(Packet::Close) if matches!(self.state, State::Open(_)) => {
@@ -645,7 +687,7 @@ impl Connection {
     }
 
     fn enqueue(&mut self, packet: Packet) {
-        self.unsent_bytes += packet.encoded_len(self.config.version);
+        self.unsent_bytes += packet.encoded_len(self.version);
         self.outbox.push_back(packet);
     }
 
@@ -653,13 +695,13 @@ impl Connection {
         while let Some(packet) = self.outbox.pop_front() {
             self.unsent_bytes = self
                 .unsent_bytes
-                .saturating_sub(packet.encoded_len(self.config.version));
+                .saturating_sub(packet.encoded_len(self.version));
             self.send_frame(packet);
         }
     }
 
     fn send_frame(&mut self, packet: Packet) {
-        let frame = frame::encode(self.config.version, packet);
+        let frame = frame::encode(self.version, packet);
         self.unsent_bytes += weight(&frame);
         self.actions.push_back(Action::SendFrame(frame));
     }
@@ -673,18 +715,19 @@ impl Connection {
             return;
         };
         let target = Target {
+            version: self.version,
             transport: Transport::Polling,
             sid: Some(open.sid.clone()),
         };
         if requests.post.is_none() {
-            let version = self.config.version;
+            let version = self.version;
             if !self.outbox.is_empty() {
                 let count = payload::fitting(version, &self.outbox, open.max_payload);
                 let body = payload::encode(version, self.outbox.iter().take(count));
                 for packet in self.outbox.drain(..count) {
                     self.unsent_bytes = self
                         .unsent_bytes
-                        .saturating_sub(packet.encoded_len(self.config.version));
+                        .saturating_sub(packet.encoded_len(self.version));
                     self.pong_waits &= !matches!(packet, Packet::Pong(_));
                 }
                 requests.post = Some(later(now, self.config.request_timeout));
@@ -715,7 +758,22 @@ impl Connection {
 
     /// After this, silence: what was received stays readable, what was not sent is dropped.
     fn closed(&mut self, reason: CloseReason) {
-        let reason = match &self.state {
+        if self.try_other_version(&reason) {
+            return;
+        }
+        let reason = match &mut self.state {
+            State::Opening { earlier, .. } => match earlier.take() {
+                // Where the server has told which revision it speaks, what became of that is all that matters.
+                Some(first) if !first.tells_version() && reason != CloseReason::Local => {
+                    CloseReason::NoCommonVersion {
+                        first_version: self.config.version.first(),
+                        first,
+                        second_version: self.version,
+                        second: Box::new(reason),
+                    }
+                }
+                _ => reason,
+            },
             // Whatever ends a session that is being closed, the caller wanted it to end.
             State::Open(open) if open.closing.is_some() => CloseReason::Local,
             State::Closed => return,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::error::CloseReason;
 use crate::handshake::{Handshake, Sid};
 use crate::packet::Packet;
 use crate::transport::Transport;
@@ -25,6 +26,8 @@ pub(super) enum State {
     Opening {
         transport: Transport,
         deadline: Instant,
+        /// How the server answered to another revision, if that was tried before.
+        earlier: Option<Box<CloseReason>>,
     },
     /// The handshake is done.
     Open(Open),

@@ -888,6 +888,71 @@ fn a_server_of_the_other_revision_is_named() {
     }
 }
 
+#[test]
+fn auto_starts_over_where_a_polling_server_shows_the_other_revision() {
+    let mut wire = Wire::speaking(Version::Auto, &[Transport::Polling, Transport::WebSocket]);
+    assert_eq!(wire.actions(), ["GET"]);
+    let counted = format!("{}:{OPEN_V3}2:40", OPEN_V3.len());
+    wire.got(&counted);
+    assert!(wire.events().is_empty());
+    let Some(Action::Get(target)) = wire.connection.poll_action() else {
+        panic!()
+    };
+    assert_eq!(
+        (target.version, target.transport, target.sid),
+        (Version::V3, Transport::Polling, None)
+    );
+    wire.got(&counted);
+    let Some(Event::Opened { version, .. }) = wire.connection.poll_event() else {
+        panic!()
+    };
+    assert_eq!(version, Version::V3);
+    assert_eq!(wire.actions(), ["WS S", "GET S"]);
+}
+
+#[test]
+fn auto_is_revision_4_where_that_is_spoken() {
+    let mut wire = Wire::speaking(Version::Auto, &[Transport::WebSocket]);
+    wire.input(Input::WebSocketOpened);
+    wire.frame(OPEN);
+    let Some(Event::Opened { version, .. }) = wire.connection.poll_event() else {
+        panic!()
+    };
+    assert_eq!(version, Version::V4);
+}
+
+#[test]
+fn auto_starts_over_once_where_the_version_is_refused() {
+    let refusal = || Refusal::new(400, b"Unsupported protocol version");
+    let mut wire = Wire::speaking(Version::Auto, &[Transport::WebSocket]);
+    assert_eq!(wire.actions(), ["WS"]);
+    wire.input(Input::WebSocketRefused(refusal()));
+    assert_eq!(wire.actions(), ["drop", "WS"]);
+    wire.input(Input::WebSocketRefused(refusal()));
+    let reason = wire.reason();
+    assert_eq!(
+        reason.to_string(),
+        "the server speaks no known revision of Engine.IO: tried as 4, the server answered HTTP 400: Unsupported protocol \
+         version; tried as 3, the server answered HTTP 400: Unsupported protocol version"
+    );
+    // The network is no question of revisions.
+    let mut wire = Wire::speaking(Version::Auto, &[Transport::Polling]);
+    wire.input(Input::GetDone(Err(broken())));
+    assert_eq!(wire.reason(), broken().into());
+}
+
+#[test]
+fn auto_tells_what_a_stranger_answered() {
+    let mut wire = Wire::speaking(Version::Auto, &[Transport::Polling]);
+    wire.got("<html>");
+    wire.got("<html>");
+    assert_eq!(
+        wire.reason().to_string(),
+        "the server speaks no known revision of Engine.IO: tried as 4, the server sent an unknown packet type (byte 0x3c); \
+         tried as 3, the server sent a payload with a bad length"
+    );
+}
+
 mod any_order {
     //! Whatever happens in whatever order, the promises hold.
 
@@ -955,7 +1020,7 @@ mod any_order {
                 Just(vec![Transport::WebSocket]),
                 Just(vec![Transport::Polling, Transport::WebSocket]),
             ],
-            version in prop_oneof![Just(Version::V3), Just(Version::V4)],
+            version in prop_oneof![Just(Version::V3), Just(Version::V4), Just(Version::Auto)],
             steps in proptest::collection::vec(step(), 0..60),
         ) {
             let mut wire = Wire::speaking(version, &transports);
@@ -997,7 +1062,8 @@ mod any_order {
                         Action::Post(_, body) => { posts += 1; prop_assert!(!body.is_empty()); }
                         Action::OpenWebSocket(_) => sockets += 1,
                         Action::SendFrame(_) => prop_assert_eq!(sockets, 1),
-                        Action::CloseWebSocket | Action::DropWebSocket => {}
+                        Action::CloseWebSocket => {}
+                        Action::DropWebSocket => sockets = 0,
                     }
                 }
                 prop_assert!(gets <= 1 && posts <= 1 && sockets <= 1);
