@@ -3,7 +3,7 @@
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use graph_notifications::{Recipe, Resource, TransportMode};
+use graph_notifications::{EngineIo, Recipe, Resource, TransportMode};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -158,6 +158,9 @@ pub(crate) struct RunArgs {
     /// How to connect.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = TransportArg::Websocket)]
     transport: TransportArg,
+    /// Which revision of Engine.IO to speak; auto finds out.
+    #[arg(long, value_enum, value_name = "REVISION", default_value_t = EngineIoArg::Four)]
+    engine_io: EngineIoArg,
 }
 
 impl RunArgs {
@@ -171,6 +174,14 @@ impl RunArgs {
             TransportArg::Websocket => TransportMode::WebSocket,
             TransportArg::Polling => TransportMode::Polling,
             TransportArg::Upgrade => TransportMode::Upgrade,
+        }
+    }
+
+    pub(crate) fn engine_io(&self) -> EngineIo {
+        match self.engine_io {
+            EngineIoArg::Three => EngineIo::V3,
+            EngineIoArg::Four => EngineIo::V4,
+            EngineIoArg::Auto => EngineIo::Auto,
         }
     }
 }
@@ -213,6 +224,15 @@ enum TransportArg {
     Polling,
     /// HTTP long-polling, then the upgrade to a WebSocket.
     Upgrade,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EngineIoArg {
+    #[value(name = "3")]
+    Three,
+    #[value(name = "4")]
+    Four,
+    Auto,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -282,11 +302,12 @@ mod tests {
             ("me --token-file y --token-command z", false),
             ("me --token secret", false),
             (
-                "me --recipe direct --transport polling --retries 0 --ca-file x --proxy y",
+                "me --recipe direct --transport polling --engine-io auto --retries 0 --ca-file x --proxy y",
                 true,
             ),
             ("me --recipe sideways", false),
             ("me --transport carrier-pigeon", false),
+            ("me --engine-io 5", false),
             ("me --count 0", false),
             ("me --timeout 0", false),
             ("me --timeout -1", false),

@@ -52,6 +52,7 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output, ending: Ending) -> R
         .allow_http_on_loopback()
         .http(http)
         .transport(args.transport())
+        .engine_io(args.engine_io())
         .start();
     let _changes = Changes::start(emulator.control(), count);
     run::run(watch, output, Some(count), ending).await?;

@@ -68,6 +68,7 @@ fn start<S: Into<WatchSource>>(
     builder
         .http(http)
         .transport(run.transport())
+        .engine_io(run.engine_io())
         .config(config)
         .start()
 }

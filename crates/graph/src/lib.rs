@@ -51,6 +51,7 @@ mod watch;
 pub use client::SendError;
 pub use cloud::{ApiVersion, BaseUrl, BaseUrlError, Cloud, PlainHttp};
 pub use connection::{ConnectOptions, ConnectionError, Notifications, TransportMode, connect};
+pub use engineio::Version as EngineIo;
 pub use error::{BadAnswer, ErrorAnswer, GraphError, TransportFailure, TransportFailureKind};
 pub use notification::{Entry, Notification};
 pub use notification_url::{NotificationUrl, NotificationUrlError, Recipe, UrlOptions};

@@ -10,7 +10,10 @@ use bytestring::ByteString;
 
 use crate::json::count_items;
 use crate::placeholder::{Attached, MAX_DEPTH, PlaceholderError};
-use crate::{Args, DecodeError, Event, Json, Limits, Namespace, NamespaceError, Packet};
+use crate::revision::Payload;
+use crate::{
+    Args, DecodeError, Event, Json, Limits, Namespace, NamespaceError, Packet, Query, Revision,
+};
 
 /// Makes packets out of messages.
 ///
@@ -34,6 +37,7 @@ use crate::{Args, DecodeError, Event, Json, Limits, Namespace, NamespaceError, P
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Decoder {
+    revision: Revision,
     limits: Limits,
     partial: Option<Partial>,
 }
@@ -50,9 +54,15 @@ struct Partial {
 }
 
 impl Decoder {
-    /// A decoder that expects the text of a packet.
+    /// A decoder that expects the text of a packet of [revision 5](Revision::R5).
     pub fn new(limits: Limits) -> Self {
+        Self::with_revision(limits, Revision::default())
+    }
+
+    /// A decoder that expects the text of a packet of this revision.
+    pub fn with_revision(limits: Limits, revision: Revision) -> Self {
         Self {
+            revision,
             limits,
             partial: None,
         }
@@ -71,7 +81,7 @@ impl Decoder {
         if self.partial.take().is_some() {
             return Err(DecodeError::UnexpectedText);
         }
-        let header = Header::parse(&text, &self.limits)?;
+        let header = Header::parse(&text, &self.limits, self.revision)?;
         let packet = header.packet(&text)?;
         if header.attachments == 0 {
             return Ok(Some(packet));
@@ -152,6 +162,7 @@ impl fmt::Debug for Decoder {
             .as_ref()
             .map(|partial| partial.expected - partial.attachments.len());
         f.debug_struct("Decoder")
+            .field("revision", &self.revision)
             .field("limits", &self.limits)
             .field("attachments_due", &due.unwrap_or_default())
             .finish_non_exhaustive()
@@ -169,6 +180,7 @@ enum Kind {
 
 /// What stands before the JSON: `type [attachments "-"] [namespace ","] [id]`.
 struct Header {
+    revision: Revision,
     kind: Kind,
     attachments: usize,
     namespace: Namespace,
@@ -180,7 +192,7 @@ struct Header {
 }
 
 impl Header {
-    fn parse(text: &ByteString, limits: &Limits) -> Result<Self, DecodeError> {
+    fn parse(text: &ByteString, limits: &Limits, revision: Revision) -> Result<Self, DecodeError> {
         let (kind, is_binary) = match text.as_bytes().first().ok_or(DecodeError::Empty)? {
             b'0' => (Kind::Connect, false),
             b'1' => (Kind::Disconnect, false),
@@ -197,8 +209,13 @@ impl Header {
             (attachments, offset) = parse_attachments(text, offset, limits)?;
         }
         let (namespace, id_offset) = parse_namespace(text, offset, limits)?;
-        let (id, payload) = parse_id(text, id_offset, limits)?;
+        let (id, payload) = if kind == Kind::ConnectError && revision.error_may_be_a_number() {
+            (None, id_offset)
+        } else {
+            parse_id(text, id_offset, limits)?
+        };
         Ok(Self {
+            revision,
             kind,
             attachments,
             namespace,
@@ -214,11 +231,20 @@ impl Header {
         let namespace = self.namespace.clone();
         match self.kind {
             Kind::Connect => {
-                let payload = self.json(text, b"{", "absent or an object")?;
-                Ok(Packet::Connect { namespace, payload })
+                let payload = self.json(text, &self.revision.connect_payload())?;
+                let (namespace, query) = self.split_query(namespace);
+                Ok(Packet::Connect {
+                    namespace,
+                    query,
+                    payload,
+                })
             }
             Kind::Disconnect => {
-                self.json(text, b"", "absent")?;
+                let none = Payload {
+                    starts: b"",
+                    expected: "absent",
+                };
+                self.json(text, &none)?;
                 Ok(Packet::Disconnect { namespace })
             }
             Kind::Event => {
@@ -226,7 +252,8 @@ impl Header {
                     offset: self.payload,
                     expected: "an array with a name in front",
                 })?;
-                let event = Event::from_array(array).map_err(|error| self.located(error))?;
+                let event =
+                    Event::from_array(array, self.revision).map_err(|error| self.located(error))?;
                 Ok(Packet::Event {
                     namespace,
                     id: self.id,
@@ -245,20 +272,29 @@ impl Header {
                 })
             }
             Kind::ConnectError => {
-                let payload = self.json(text, b"{\"", "absent, an object or a string")?;
+                let payload = self.json(text, &self.revision.error_payload())?;
                 Ok(Packet::ConnectError { namespace, payload })
             }
         }
     }
 
-    /// The payload, if there is one; it starts with one of `starts`.
-    fn json(
-        &self,
-        text: &ByteString,
-        starts: &[u8],
-        expected: &'static str,
-    ) -> Result<Option<Json>, DecodeError> {
-        let Some(payload) = self.payload(text, starts, expected)? else {
+    /// Takes the query off the namespace of CONNECT, where there can be one.
+    fn split_query(&self, namespace: Namespace) -> (Namespace, Option<Query>) {
+        if !self.revision.connect_has_query() {
+            return (namespace, None);
+        }
+        match namespace.split_once('?') {
+            Some((name, query)) => {
+                let query = Query::from_namespace(query);
+                (name, (!query.is_empty()).then_some(query))
+            }
+            None => (namespace, None),
+        }
+    }
+
+    /// The payload, if there is one.
+    fn json(&self, text: &ByteString, allowed: &Payload) -> Result<Option<Json>, DecodeError> {
+        let Some(payload) = self.payload(text, allowed)? else {
             return Ok(None);
         };
         Json::from_text(payload)
@@ -267,7 +303,11 @@ impl Header {
     }
 
     fn array(&self, text: &ByteString) -> Result<Option<Args>, DecodeError> {
-        let Some(payload) = self.payload(text, b"[", "an array")? else {
+        let array = Payload {
+            starts: b"[",
+            expected: "an array",
+        };
+        let Some(payload) = self.payload(text, &array)? else {
             return Ok(None);
         };
         let len = count_items(&payload).map_err(|offset| self.invalid_json(offset))?;
@@ -279,17 +319,16 @@ impl Header {
     fn payload(
         &self,
         text: &ByteString,
-        starts: &[u8],
-        expected: &'static str,
+        allowed: &Payload,
     ) -> Result<Option<ByteString>, DecodeError> {
         let payload = text.get(self.payload..).unwrap_or_default();
         let Some(first) = payload.as_bytes().first() else {
             return Ok(None);
         };
-        if !starts.contains(first) {
+        if !allowed.starts.contains(first) {
             return Err(DecodeError::IllegalPayload {
                 offset: self.payload,
-                expected,
+                expected: allowed.expected,
             });
         }
         Ok(Some(text.slice_ref(

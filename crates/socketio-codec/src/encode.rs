@@ -25,9 +25,21 @@ impl Packet {
     /// ```
     pub fn encode(&self, out: &mut String) {
         match self {
-            Self::Connect { namespace, payload } => {
+            Self::Connect {
+                namespace,
+                query,
+                payload,
+            } => {
                 out.push('0');
-                push_namespace(out, namespace);
+                match query.as_ref().filter(|query| !query.is_empty()) {
+                    Some(query) => {
+                        out.push_str(namespace.as_str());
+                        out.push('?');
+                        out.push_str(query.as_str());
+                        out.push(',');
+                    }
+                    None => push_namespace(out, namespace),
+                }
                 push_json(out, payload.as_ref());
             }
             Self::Disconnect { namespace } => {
@@ -103,7 +115,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{EncodeError, Event};
+    use crate::{EncodeError, Event, Query};
 
     fn namespace(name: &str) -> Namespace {
         name.parse().unwrap()
@@ -117,7 +129,13 @@ mod tests {
     fn packets_are_written_as_the_reference_implementation_does() -> Result<(), EncodeError> {
         let connect = |name, payload| Packet::Connect {
             namespace: namespace(name),
+            query: None,
             payload,
+        };
+        let connect_with = |name, query| Packet::Connect {
+            namespace: namespace(name),
+            query: Some(Query::try_from(query).unwrap()),
+            payload: None,
         };
         let disconnect = |name| Packet::Disconnect {
             namespace: namespace(name),
@@ -149,6 +167,14 @@ mod tests {
             (connect("/a", json(&json!({}))), "0/a,{}", &[]),
             (connect("/a", json(&json!({"x": 1}))), r#"0/a,{"x":1}"#, &[]),
             (connect("/a?x=1", None), "0/a?x=1,", &[]),
+            (
+                connect_with("/admin", "token=ok&x=a%20b"),
+                "0/admin?token=ok&x=a%20b,",
+                &[],
+            ),
+            (connect_with("/a", "x=1,2"), "0/a?x=1%2C2,", &[]),
+            (connect_with("/a", ""), "0/a,", &[]),
+            (connect_with("/", "x=1"), "0/?x=1,", &[]),
             (disconnect("/"), "1", &[]),
             (disconnect("/a"), "1/a,", &[]),
             (

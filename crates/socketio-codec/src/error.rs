@@ -23,6 +23,24 @@ pub enum NamespaceError {
     },
 }
 
+/// A text is not a [`Query`](crate::Query). It is not quoted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// It contains U+001E, which the wire format cannot carry.
+    #[error("a query does not contain U+001E (byte {offset})")]
+    IllegalCharacter {
+        /// Byte offset in the query.
+        offset: usize,
+    },
+    /// It is longer than [`Query::MAX_LEN`](crate::Query::MAX_LEN) when its commas are encoded.
+    #[error("a query has at most {limit} bytes")]
+    TooLong {
+        /// The longest allowed, in bytes.
+        limit: usize,
+    },
+}
+
 /// The peer broke the protocol or a limit. The rest of the connection cannot be understood: end
 /// it.
 ///

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::{self, Args, RawArgs};
 use crate::scan::Scanner;
-use crate::{ArgsError, DecodeError, EncodeError, Limits};
+use crate::{ArgsError, DecodeError, EncodeError, Limits, Revision};
 
 /// Names that the reference implementation keeps for itself, on either side.
 const RESERVED: [&str; 6] = [
@@ -76,7 +76,8 @@ impl Event {
         max_attachments: usize,
     ) -> Result<Self, EncodeError> {
         let array = args::write(Some(name), args, max_attachments)?;
-        Self::from_array(array).map_err(|error| match error {
+        // The strictest rule for names: what is sent must be good for any receiver.
+        Self::from_array(array, Revision::default()).map_err(|error| match error {
             DecodeError::ReservedEventName { name, .. } => EncodeError::ReservedEventName { name },
             error => EncodeError::Serialize {
                 message: error.to_string(),
@@ -85,7 +86,7 @@ impl Event {
     }
 
     /// Takes the first item of an array for the name. Offsets of errors count from its start.
-    pub(crate) fn from_array(array: Args) -> Result<Self, DecodeError> {
+    pub(crate) fn from_array(array: Args, revision: Revision) -> Result<Self, DecodeError> {
         let mut scanner = Scanner::new(array.array(), 1);
         let first = scanner.peek();
         let offset = scanner.position();
@@ -95,7 +96,10 @@ impl Event {
                 let Some(name) = token.and_then(|token| token.decode()) else {
                     return Err(DecodeError::IllegalEventName { offset });
                 };
-                if let Some(name) = RESERVED.into_iter().find(|reserved| *reserved == name) {
+                let mut reserved = RESERVED.into_iter();
+                if revision.reserves_event_names()
+                    && let Some(name) = reserved.find(|reserved| *reserved == name)
+                {
                     return Err(DecodeError::ReservedEventName { offset, name });
                 }
                 match name {

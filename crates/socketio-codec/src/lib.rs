@@ -1,4 +1,4 @@
-//! Socket.IO packets, protocol revision 5, to and from the messages they travel in.
+//! Socket.IO packets, protocol revisions 5 and 4, to and from the messages they travel in.
 //!
 //! A packet is one text message, followed by one binary message for each of its attachments. This
 //! crate turns [`Packet`]s into those and those into [`Packet`]s; it opens no connection, reads
@@ -72,9 +72,16 @@
 //!
 //! What a peer can make the decoder hold is bounded by [`Limits`].
 //!
+//! # Revisions
+//!
+//! A [`Decoder`] reads one [`Revision`]; [`Decoder::new`] reads revision 5. Packets are written the
+//! same in both, except that CONNECT carries an auth payload in revision 5, and a [`Query`] behind
+//! the namespace in revision 4: whoever makes the packet gives it the one or the other.
+//!
 //! # Differences from the reference implementation
 //!
-//! The decoder accepts and rejects what `socket.io-parser` 4.2.7 does, except that it rejects:
+//! In revision 5 the decoder accepts and rejects what `socket.io-parser` 4.2.7 does, except that
+//! it rejects:
 //!
 //! * an event without JSON (`2`), and an empty message: there is no event name, or no packet;
 //! * an acknowledgement without an id (`3[]`): it acknowledges nothing;
@@ -108,6 +115,8 @@ mod limits;
 mod namespace;
 mod packet;
 mod placeholder;
+mod query;
+mod revision;
 mod scan;
 mod ser;
 
@@ -115,12 +124,14 @@ pub use args::{Args, RawArgs};
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use decode::Decoder;
-pub use error::{ArgsError, DecodeError, EncodeError, NamespaceError, ValueError};
+pub use error::{ArgsError, DecodeError, EncodeError, NamespaceError, QueryError, ValueError};
 pub use event::Event;
 pub use json::Json;
 pub use limits::Limits;
 pub use namespace::Namespace;
 pub use packet::Packet;
+pub use query::Query;
+pub use revision::Revision;
 pub use serde_json::value::RawValue;
 
 #[cfg(test)]
@@ -135,6 +146,7 @@ mod tests {
         check::<RawArgs<'static>>();
         check::<(
             NamespaceError,
+            QueryError,
             DecodeError,
             EncodeError,
             ArgsError,

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::{Args, Event, Json, Namespace};
+use crate::{Args, Event, Json, Namespace, Query};
 
-/// One Socket.IO packet, protocol revision 5.
+/// One Socket.IO packet.
 ///
 /// EVENT and BINARY_EVENT are one thing here, and so are ACK and BINARY_ACK: whether there are
 /// attachments decides which of the two is written.
@@ -15,8 +15,10 @@ pub enum Packet {
     Connect {
         /// Which one.
         namespace: Namespace,
-        /// What the client authenticates with; from the server, `{"sid":…}`. An object: servers
-        /// end the connection on anything else.
+        /// Revision 4 only: what the client tells or authenticates with.
+        query: Option<Query>,
+        /// Revision 5: what the client authenticates with; from the server, `{"sid":…}`. An
+        /// object: servers end the connection on anything else. In revision 4 it means nothing.
         payload: Option<Json>,
     },
     /// Leaves a namespace.
@@ -42,11 +44,12 @@ pub enum Packet {
         /// The answer.
         args: Args,
     },
-    /// The server refuses to let the client join a namespace.
+    /// The server refuses to let the client join a namespace. In revision 4 it is called ERROR and
+    /// may come at any time.
     ConnectError {
         /// Which one.
         namespace: Namespace,
-        /// An object `{message, data?}`; a string or nothing is tolerated.
+        /// An object `{message, data?}`; a string or nothing is tolerated. In revision 4 anything.
         payload: Option<Json>,
     },
 }

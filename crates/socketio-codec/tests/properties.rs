@@ -14,7 +14,8 @@ use proptest::sample::{Index, select};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use socketio_codec::{
-    Args, Bytes, Decoder, EncodeError, Event, Json, Limits, Namespace, Packet, RawValue,
+    Args, Bytes, Decoder, EncodeError, Event, Json, Limits, Namespace, Packet, Query, RawValue,
+    Revision,
 };
 
 /// Any value, binary ones included.
@@ -152,7 +153,7 @@ fn packet() -> impl Strategy<Value = (Packet, [Value; 3])> {
     let no_args = || [Value::Null, Value::Null, Value::Null];
     prop_oneof![
         1 => (namespace(), payload()).prop_map(move |(namespace, payload)| {
-            (Packet::Connect { namespace, payload }, no_args())
+            (Packet::Connect { namespace, query: None, payload }, no_args())
         }),
         1 => namespace().prop_map(move |namespace| {
             (Packet::Disconnect { namespace }, no_args())
@@ -193,8 +194,8 @@ fn encode(packet: &Packet) -> String {
     text
 }
 
-fn decode(text: &str, attachments: &[Bytes]) -> Packet {
-    let mut decoder = Decoder::new(limits());
+fn decode(revision: Revision, text: &str, attachments: &[Bytes]) -> Packet {
+    let mut decoder = Decoder::with_revision(limits(), revision);
     let mut packet = decoder.text(text.into()).unwrap();
     for attachment in attachments {
         assert_eq!(packet, None);
@@ -213,9 +214,9 @@ fn args(packet: &Packet) -> Option<&Args> {
 }
 
 /// Asks everything that can be asked.
-fn examine(packet: &Packet) {
+fn examine(revision: Revision, packet: &Packet) {
     let text = encode(packet);
-    let again = decode(&text, packet.attachments());
+    let again = decode(revision, &text, packet.attachments());
     assert_eq!(&again, packet);
     assert_eq!(encode(&again), text);
     assert!(!format!("{packet:?}").is_empty());
@@ -242,7 +243,7 @@ fn examine(packet: &Packet) {
 fn fragments() -> impl Strategy<Value = String> {
     let fragment = prop_oneof![
         6 => select(vec![
-            "0", "1", "2", "3", "4", "5", "6", "-", "/", "/a,", ",", "[", "]", "{", "}", ":", " ",
+            "0", "1", "2", "3", "4", "5", "6", "-", "/", "/a,", "/a?b", ",", "[", "]", "{", "}", ":", " ",
             "\"", "\\", "\"a\"", "\"\\ud800\"", "\"_placeholder\":true", "\"num\":0", "\"num\":-1",
             "{\"_placeholder\":true,\"num\":0}", "[\"a\",", "null", "true", "1.5", "-0", "1e999",
             "51-", "61-0", "\u{1e}", "é", "\"connect\"",
@@ -268,8 +269,13 @@ fn message() -> impl Strategy<Value = Message> {
     ]
 }
 
-fn run(messages: impl IntoIterator<Item = Message>) {
-    let mut decoder = Decoder::new(Limits::default());
+fn run(messages: impl IntoIterator<Item = Message> + Clone) {
+    run_in(Revision::R4, messages.clone());
+    run_in(Revision::R5, messages);
+}
+
+fn run_in(revision: Revision, messages: impl IntoIterator<Item = Message>) {
+    let mut decoder = Decoder::with_revision(Limits::default(), revision);
     for message in messages {
         let was_assembling = decoder.is_assembling();
         let (is_text, result) = match message {
@@ -282,7 +288,7 @@ fn run(messages: impl IntoIterator<Item = Message>) {
         match result {
             Ok(Some(packet)) => {
                 assert!(!decoder.is_assembling());
-                examine(&packet);
+                examine(revision, &packet);
             }
             Ok(None) => assert!(decoder.is_assembling()),
             Err(_) => assert!(!decoder.is_assembling()),
@@ -293,12 +299,24 @@ fn run(messages: impl IntoIterator<Item = Message>) {
 proptest! {
     #[test]
     fn packets_survive_the_wire((packet, values) in packet()) {
-        let arrived = decode(&encode(&packet), packet.attachments());
+        let revision = Revision::R5;
+        let arrived = decode(revision, &encode(&packet), packet.attachments());
         prop_assert_eq!(&arrived, &packet);
-        examine(&arrived);
+        examine(revision, &arrived);
         if let Some(args) = args(&arrived) {
             prop_assert_eq!(args.parse::<[Value; 3]>().unwrap(), values);
         }
+    }
+
+    #[test]
+    fn queries_survive_the_wire(name in "/[^,?\u{1e}]{0,9}", query in "[^\u{1e}]{1,9}") {
+        let packet = Packet::Connect {
+            namespace: Namespace::try_from(name).unwrap(),
+            query: Some(Query::try_from(query.as_str()).unwrap()),
+            payload: None,
+        };
+        let mut decoder = Decoder::with_revision(limits(), Revision::R4);
+        prop_assert_eq!(decoder.text(encode(&packet).into()), Ok(Some(packet)));
     }
 
     #[test]
@@ -319,6 +337,6 @@ proptest! {
         }
         let text = Message::Text(text.into_iter().collect());
         let attachments = packet.attachments().iter().cloned().map(Message::Binary);
-        run([text].into_iter().chain(attachments));
+        run([text].into_iter().chain(attachments).collect::<Vec<_>>());
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use engineio::CloseReason;
-use socketio_codec::{DecodeError, EncodeError, Json, NamespaceError};
+use socketio_codec::{DecodeError, EncodeError, Json, NamespaceError, QueryError};
 
 use crate::url::UrlError;
 
@@ -79,6 +79,19 @@ pub enum ConnectError {
     /// The auth payload is JSON, but not an object, which is all that servers take.
     #[error("the auth payload must be an object")]
     AuthNotAnObject,
+    /// The server speaks revision 4 of the protocol, which has no auth payload: it would be lost. Servers of that
+    /// revision are given the query instead.
+    #[error("revision 4 of Socket.IO carries no auth payload; use the query")]
+    AuthUnsupported,
+    /// The text given as the query of a namespace cannot be sent.
+    #[error("the query cannot be sent: {0}")]
+    Query(#[from] QueryError),
+    /// The namespace `/` was left on this connection, which continues for other namespaces. Servers of revision 4
+    /// do not answer who wants to join it again, before there is a new connection.
+    #[error(
+        "the namespace / was left, and with revision 4 of Socket.IO that is for the rest of the connection"
+    )]
+    RootLeft,
     /// The HTTP client could not be set up.
     #[cfg(feature = "client")]
     #[error(transparent)]
@@ -124,6 +137,9 @@ impl ConnectError {
             | Self::Namespace(_)
             | Self::Auth(_)
             | Self::AuthNotAnObject
+            | Self::AuthUnsupported
+            | Self::Query(_)
+            | Self::RootLeft
             | Self::NamespaceInUse
             | Self::Refused { .. }
             | Self::Closed => false,

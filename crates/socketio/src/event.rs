@@ -1,5 +1,6 @@
 //! What a namespace reports: its lifecycle and the events of its server.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,10 +63,11 @@ impl<A> Event<A> {
 }
 
 /// The namespace is joined.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connected {
-    /// The Socket.IO id of this client in this namespace, if the server gave one: new with each connection.
+    /// The Socket.IO id of this client in this namespace, if the server gave one: new with each connection. It is not
+    /// printed: in revision 4 it is made of the id of the Engine.IO session, which is as good as the session.
     pub id: Option<String>,
     /// Whether the server kept this client's state over the interruption and has sent again what was missed. Always
     /// `false` for now.
@@ -74,6 +76,15 @@ pub struct Connected {
     pub transport: Transport,
     /// Which of the namespace's connections this is; acknowledgements belong to one.
     pub(crate) generation: u64,
+}
+
+impl fmt::Debug for Connected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connected")
+            .field("recovered", &self.recovered)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An event of the server: a name and arguments.

@@ -1,6 +1,7 @@
 //! A Socket.IO client: namespaces, events, acknowledgements, binary values, reconnection.
 //!
-//! It speaks revision 5 of the protocol (servers socket.io 3.x and 4.x). [`connect`] takes a URL and gives a pair: a
+//! It speaks revision 5 of the protocol (servers socket.io 3.x and 4.x), on demand revision 4 (2.x), and can find out
+//! which one a server speaks: see [`Builder::version`]. [`connect`] takes a URL and gives a pair: a
 //! [`Socket`], a cheap handle to emit with, and [`Events`], a stream of everything that happens, the coming and going
 //! of the connection included. There are no callbacks.
 //!
@@ -72,7 +73,7 @@ mod url;
 mod client;
 
 pub use bytes::Bytes;
-pub use engineio::{self, Transport};
+pub use engineio::{self, Transport, Version};
 pub use socketio_codec as codec;
 pub use socketio_codec::{Args, ArgsError, Json, Namespace};
 

@@ -13,6 +13,7 @@ use futures_core::Stream;
 use secrecy::ExposeSecret as _;
 use socketio::{Builder, ConnectError, DisconnectReason, Event, Events, Reconnection, Socket};
 
+use crate::EngineIo;
 use crate::notification::Notification;
 use crate::notification_url::NotificationUrl;
 use crate::text;
@@ -67,6 +68,9 @@ pub enum TransportMode {
 pub struct ConnectOptions {
     /// Default [`TransportMode::WebSocket`].
     pub transport: TransportMode,
+    /// The protocol revision. Default [`EngineIo::V4`], which is what the service speaks first of
+    /// all; it has been reached with [`EngineIo::V3`], too.
+    pub engine_io: EngineIo,
     /// The HTTP stack: proxy, certificates and so on. Default: a new one with its defaults.
     pub http: Option<Http>,
     /// How long the Engine.IO handshake may take, with name resolution, TCP and TLS. Default 20
@@ -83,6 +87,7 @@ impl Default for ConnectOptions {
     fn default() -> Self {
         Self {
             transport: TransportMode::default(),
+            engine_io: EngineIo::default(),
             http: None,
             handshake_timeout: Duration::from_secs(20),
             join_timeout: Duration::from_secs(20),
@@ -114,6 +119,7 @@ impl ConnectOptions {
             .path("/socket.io/")
             .query(url.query().expose_secret())
             .engine_config(engine)
+            .version(self.engine_io)
             .connect_timeout(self.join_timeout)
             .reconnection(Reconnection::disabled());
         if let Some(http) = self.http {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engineio::client::Http;
 
+use crate::EngineIo;
 use crate::cloud::{ApiVersion, Cloud, PlainHttp};
 use crate::connection::{ConnectOptions, TransportMode};
 use crate::notification_url::{NotificationUrl, Recipe};
@@ -158,6 +159,13 @@ impl<S: Into<WatchSource>> WatchBuilder<S> {
     #[must_use]
     pub fn transport(mut self, transport: TransportMode) -> Self {
         self.connect_options.transport = transport;
+        self
+    }
+
+    /// The protocol revision of the connections. Default [`EngineIo::V4`].
+    #[must_use]
+    pub fn engine_io(mut self, version: EngineIo) -> Self {
+        self.connect_options.engine_io = version;
         self
     }
 

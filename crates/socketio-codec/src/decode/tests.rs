@@ -26,7 +26,12 @@ fn show(packet: &Packet) -> String {
     };
     let namespace = packet.namespace();
     let shown = match packet {
-        Packet::Connect { payload, .. } => format!("CONNECT {namespace} {}", or_none(payload)),
+        Packet::Connect { query, payload, .. } => {
+            let query = query
+                .as_ref()
+                .map_or(String::new(), |query| format!("?{}", query.as_str()));
+            format!("CONNECT {namespace}{query} {}", or_none(payload))
+        }
         Packet::Disconnect { .. } => format!("DISCONNECT {namespace}"),
         Packet::Event {
             id: None, event, ..
@@ -564,4 +569,64 @@ fn a_captured_session() {
         assert_eq!(again, text);
         assert_eq!(packet.attachments(), attachments);
     }
+}
+
+#[test]
+fn revision_4_has_other_payloads() {
+    for (text, in_4, in_5) in [
+        // ERROR is whatever the server's middleware made of it.
+        (r#"4"no""#, Some(r#"CONNECT_ERROR / "no""#), true),
+        (
+            r#"4{"why":"x"}"#,
+            Some(r#"CONNECT_ERROR / {"why":"x"}"#),
+            true,
+        ),
+        ("4", Some("CONNECT_ERROR / -"), true),
+        ("4null", Some("CONNECT_ERROR / null"), false),
+        ("4/admin,[1]", Some("CONNECT_ERROR /admin [1]"), false),
+        ("4/admin,false", Some("CONNECT_ERROR /admin false"), false),
+        ("4/admin,-7.5", Some("CONNECT_ERROR /admin -7.5"), false),
+        ("442", Some("CONNECT_ERROR / 42"), true),
+        (
+            "4123456789012345678901",
+            Some("CONNECT_ERROR / 123456789012345678901"),
+            false,
+        ),
+        ("4abc", None, false),
+        ("4nil", None, false),
+        // CONNECT has none that means anything, and may have a query.
+        ("0", Some("CONNECT / -"), true),
+        ("0/admin,", Some("CONNECT /admin -"), true),
+        (r#"0{"sid":"x"}"#, Some(r#"CONNECT / {"sid":"x"}"#), true),
+        ("0[]", Some("CONNECT / []"), false),
+        ("0/a,null", Some("CONNECT /a null"), false),
+        ("0/a,x", None, false),
+        ("0/a?x=1&y=?,", Some("CONNECT /a?x=1&y=? -"), true),
+        ("0/?x=1", Some("CONNECT /?x=1 -"), true),
+        // No name belongs to the library.
+        (r#"2["connect",1]"#, Some("EVENT / connect[1]"), false),
+        (r#"2["disconnect"]"#, Some("EVENT / disconnect[]"), false),
+        // Nothing else differs.
+        (r#"2/a?x=1,7["b"]"#, Some("EVENT /a?x=1 7 b[]"), true),
+        ("1/a,", Some("DISCONNECT /a"), true),
+        ("1{}", None, false),
+        ("31[2]", Some("ACK / 1 [2]"), true),
+        ("2{}", None, false),
+        ("7", None, false),
+        ("", None, false),
+    ] {
+        let mut decoder = Decoder::with_revision(Limits::default(), Revision::R4);
+        let packet = decoder.text(text.into()).ok().flatten();
+        assert_eq!(packet.as_ref().map(show).as_deref(), in_4, "{text}");
+        assert_eq!(decode(text).is_ok(), in_5, "{text}");
+    }
+}
+
+#[test]
+fn revision_4_takes_the_query_off_the_namespace() {
+    let mut decoder = Decoder::with_revision(Limits::default(), Revision::R4);
+    let packet = decoder.text("0/?x=1".into()).unwrap().unwrap();
+    assert!(packet.namespace().is_root());
+    let packet = decode("0/?x=1").unwrap().unwrap();
+    assert_eq!(packet.namespace().as_str(), "/?x=1");
 }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engineio::Transport;
 use engineio::client::Http;
+use engineio::{Transport, Version};
 use http::HeaderMap;
 use serde::Serialize;
-use socketio_codec::{EncodeError, Json, Namespace};
+use socketio_codec::{EncodeError, Json, Namespace, Query};
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
@@ -110,16 +110,31 @@ impl Builder {
 
     /// The engine query without its `?`, instead of the URL's: opaque, its bytes are sent as they are. (In the
     /// reference client the URL's query silently replaces this one.)
+    ///
+    /// With revision 4 of Socket.IO it is also sent in the CONNECT of the first namespace, unless that is `/`.
     #[must_use]
     pub fn query(mut self, query: impl Into<String>) -> Self {
         self.query = Some(query.into());
         self
     }
 
-    /// The auth payload of the namespace's CONNECT, an object. It is sent again with each reconnection.
+    /// The auth payload of the namespace's CONNECT, an object. It is sent again with each reconnection. Revision 4 of
+    /// Socket.IO has none: see [`ConnectError::AuthUnsupported`].
     #[must_use]
     pub fn auth(mut self, auth: impl Serialize) -> Self {
         self.auth = Some(Json::from_serialize(&auth));
+        self
+    }
+
+    /// The revision of the protocol: [`Version::V4`], the default, for servers socket.io 3.x and 4.x, whose Socket.IO
+    /// revision is 5; [`Version::V3`] for 2.x, whose Socket.IO revision is 4, and 4.x with `allowEIO3`;
+    /// [`Version::Auto`] to find it out, which costs one more attempt with servers of 2.x, and the first time only: see
+    /// [`session::Config::version`](crate::session::Config::version).
+    ///
+    /// It is the [`version`](engineio::Config::version) of [`engine_config`](Self::engine_config).
+    #[must_use]
+    pub fn version(mut self, version: Version) -> Self {
+        self.engine.version = version;
         self
     }
 
@@ -138,7 +153,8 @@ impl Builder {
         self
     }
 
-    /// All settings of the Engine.IO connection, [`transports`](Self::transports) among them.
+    /// All settings of the Engine.IO connection, [`transports`](Self::transports) and [`version`](Self::version) among
+    /// them.
     #[must_use]
     pub fn engine_config(mut self, config: engineio::Config) -> Self {
         self.engine = config;
@@ -197,9 +213,10 @@ impl Builder {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub async fn connect(self) -> Result<(Socket, Events), ConnectError> {
+    pub async fn connect(mut self) -> Result<(Socket, Events), ConnectError> {
         let (endpoint, namespace) = self.target()?.into_parts();
         let auth = self.auth.transpose().map_err(ConnectError::Auth)?;
+        let query = endpoint.query().map(Query::try_from).transpose()?;
         let http = self.http.map_or_else(Http::new, Ok)?;
         let span = tracing::debug_span!("socketio", host = endpoint.host(), port = endpoint.port());
         let (control, control_end) = mpsc::unbounded_channel();
@@ -210,10 +227,11 @@ impl Builder {
             config: self.engine,
             headers: self.headers,
         };
+        self.session.version = dialer.config.version;
         let session = Session::new(self.session, fastrand::u64(..));
         let driver = Driver::new(session, dialer, control_end, shared.clone());
         tokio::spawn(driver.run().instrument(span));
-        Membership::join(control, shared, namespace, auth, self.event_queue).await
+        Membership::join(control, shared, namespace, auth, query, self.event_queue).await
     }
 
     fn target(&self) -> Result<Target, ConnectError> {
@@ -251,6 +269,7 @@ pub struct NamespaceBuilder {
     membership: Arc<Membership>,
     namespace: String,
     auth: Auth,
+    query: Option<String>,
     event_queue: usize,
 }
 
@@ -260,14 +279,25 @@ impl NamespaceBuilder {
             membership,
             namespace: namespace.to_owned(),
             auth: None,
+            query: None,
             event_queue: EVENT_QUEUE,
         }
     }
 
-    /// The auth payload of the namespace's CONNECT, an object. It is sent again with each reconnection.
+    /// The auth payload of the namespace's CONNECT, an object. It is sent again with each reconnection. Revision 4 of
+    /// Socket.IO has none: see [`query`](Self::query).
     #[must_use]
     pub fn auth(mut self, auth: impl Serialize) -> Self {
         self.auth = Some(Json::from_serialize(&auth));
+        self
+    }
+
+    /// What the server is told with the namespace's CONNECT where revision 4 of Socket.IO is spoken, which has no auth
+    /// payload: a query without its `?`, opaque, whose bytes are sent as they are, but commas as `%2C`. Servers of
+    /// revision 5 do not get it.
+    #[must_use]
+    pub fn query(mut self, query: impl Into<String>) -> Self {
+        self.query = Some(query.into());
         self
     }
 
@@ -287,11 +317,12 @@ impl NamespaceBuilder {
     pub async fn connect(self) -> Result<(Socket, Events), ConnectError> {
         let namespace = Namespace::try_from(self.namespace)?;
         let auth = self.auth.transpose().map_err(ConnectError::Auth)?;
+        let query = self.query.as_deref().map(Query::try_from).transpose()?;
         let (control, shared) = (
             self.membership.control.clone(),
             self.membership.shared.clone(),
         );
-        Membership::join(control, shared, namespace, auth, self.event_queue).await
+        Membership::join(control, shared, namespace, auth, query, self.event_queue).await
     }
 }
 

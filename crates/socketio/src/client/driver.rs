@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use engineio::client::{Client, Http, Timer, now};
-use engineio::{CloseReason, Endpoint};
+use engineio::{CloseReason, Endpoint, Version};
 use http::HeaderMap;
 use socketio_codec::Args;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +16,7 @@ use super::events::Mailbox;
 use super::membership::{Command, Control, Join, Membership, MembershipId, Shared, Status};
 use super::socket::AckHandle;
 use crate::error::{AckError, ConnectError};
+use crate::session::revision::capacity;
 use crate::session::{AckKey, Action, Event, Input, NamespaceKey, Session};
 
 /// How many rounds, and messages a round, one wake-up may take before readers and other tasks get their turn.
@@ -31,13 +32,11 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    fn dial(&self) -> Client {
-        Client::new(
-            self.http.clone(),
-            self.endpoint.clone(),
-            self.config.clone(),
-        )
-        .with_headers(self.headers.clone())
+    fn dial(&self, version: Version) -> Client {
+        let mut config = self.config.clone();
+        config.version = version;
+        Client::new(self.http.clone(), self.endpoint.clone(), config)
+            .with_headers(self.headers.clone())
     }
 }
 
@@ -62,8 +61,8 @@ pub(super) struct Driver {
 
 enum Link {
     Down,
-    /// To be opened as soon as the events are read again.
-    Wanted,
+    /// To be opened with this revision as soon as the events are read again.
+    Wanted(Version),
     Up(Box<Client>),
     Closing(Box<Client>),
 }
@@ -163,7 +162,10 @@ impl Driver {
     }
 
     fn join(&mut self, join: Join, now: Instant) {
-        match self.session.join(now, join.namespace, join.auth) {
+        match self
+            .session
+            .join(now, join.namespace, join.auth, join.query)
+        {
             Ok(key) => self.members.push(Member {
                 key,
                 id: join.id,
@@ -207,7 +209,9 @@ impl Driver {
         if self.blocked.is_none() {
             match &mut self.link {
                 Link::Up(client) => client.resume_reading(),
-                Link::Wanted => self.link = Link::Up(Box::new(self.dialer.dial())),
+                Link::Wanted(version) => {
+                    self.link = Link::Up(Box::new(self.dialer.dial(*version)));
+                }
                 Link::Down | Link::Closing(_) => {}
             }
         }
@@ -227,13 +231,15 @@ impl Driver {
                 Some(engineio::Event::Opened {
                     handshake,
                     transport,
+                    version,
                 }) => {
-                    tracing::debug!(%transport, "the connection is open");
-                    let max_payload = handshake.max_payload;
+                    tracing::debug!(%transport, %version, "the connection is open");
+                    let max_payload = capacity(version, handshake.max_payload);
                     self.shared.opened(transport, max_payload);
                     Input::LinkOpened {
+                        handshake,
                         transport,
-                        max_payload,
+                        version,
                     }
                 }
                 Some(engineio::Event::Message(message)) => Input::Message(message),
@@ -320,8 +326,12 @@ impl Driver {
 
     fn act(&mut self, action: Action, now: Instant) {
         match action {
-            Action::OpenLink if self.blocked.is_some() => self.link = Link::Wanted,
-            Action::OpenLink => self.link = Link::Up(Box::new(self.dialer.dial())),
+            Action::OpenLink { version } if self.blocked.is_some() => {
+                self.link = Link::Wanted(version);
+            }
+            Action::OpenLink { version } => {
+                self.link = Link::Up(Box::new(self.dialer.dial(version)));
+            }
             Action::Send(message) => {
                 let Link::Up(client) = &mut self.link else {
                     return;
@@ -341,7 +351,7 @@ impl Driver {
                     client.close();
                     self.link = Link::Closing(client);
                 }
-                Link::Down | Link::Wanted => {
+                Link::Down | Link::Wanted(_) => {
                     let closed = Input::LinkClosed(CloseReason::Local);
                     self.session.handle_input(now, closed);
                 }
@@ -398,7 +408,7 @@ impl Driver {
         let left = match &self.link {
             Link::Up(client) => client.is_flushed() || !client.is_open(),
             Link::Closing(_) => false,
-            Link::Down | Link::Wanted => true,
+            Link::Down | Link::Wanted(_) => true,
         };
         if left {
             for done in self.leavers.drain(..) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use engineio::Transport;
-use socketio_codec::{Args, Bytes, Event, Json, Namespace};
+use socketio_codec::{Args, Bytes, Event, Json, Namespace, Query};
 use tokio::sync::{mpsc, oneshot};
 
 use super::events::{Events, Mailbox, mailbox};
@@ -62,6 +62,7 @@ pub(super) struct Join {
     pub(super) id: MembershipId,
     pub(super) namespace: Namespace,
     pub(super) auth: Option<Json>,
+    pub(super) query: Option<Query>,
     pub(super) membership: Weak<Membership>,
     pub(super) status: Arc<Status>,
     pub(super) commands: mpsc::Receiver<Box<Command>>,
@@ -70,7 +71,7 @@ pub(super) struct Join {
 }
 
 /// Whether the namespace is connected, as of the latest event that was handed over.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Status {
     /// Which of the namespace's connections this is; 0 while it has none.
     generation: AtomicU64,
@@ -82,7 +83,7 @@ pub(super) struct Status {
 pub(super) struct Shared {
     pub(super) max_attachments: usize,
     last_id: AtomicU64,
-    /// `maxPayload` of the latest handshake; 0 if it had none.
+    /// The largest message that the server takes, as of the latest handshake; 0 if it said nothing.
     max_payload: AtomicU64,
     /// 1 while messages go through a WebSocket.
     websocket: AtomicU64,
@@ -95,6 +96,7 @@ impl Membership {
         shared: Arc<Shared>,
         namespace: Namespace,
         auth: Option<Json>,
+        query: Option<Query>,
         event_queue: usize,
     ) -> Result<(Socket, Events), ConnectError> {
         let id = MembershipId(shared.last_id.fetch_add(1, Ordering::Relaxed));
@@ -114,6 +116,7 @@ impl Membership {
             id,
             namespace,
             auth,
+            query,
             membership: Arc::downgrade(&membership),
             status,
             commands: commands_end,

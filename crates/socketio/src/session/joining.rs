@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use engineio::{CloseReason, ProtocolError, Version};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use socketio_codec::{Json, Packet};
@@ -9,31 +10,122 @@ use socketio_codec::{Json, Packet};
 use super::link::{Link, Loss};
 use super::namespace::{Buffer, Held, NamespaceKey, Phase, State};
 use super::outgoing::Outgoing;
+use super::revision::{Admission, Sign};
 use super::{AckKey, Action, Event, Session, later, packets};
 use crate::error::{ConnectError, DisconnectReason};
 use crate::event::Connected;
 
 impl Session {
-    /// Sends CONNECT for each namespace that waits for a link.
+    /// Joins each namespace that waits for that, as far as the link lets it.
     pub(super) fn connect_waiting(&mut self, now: Instant) {
+        for index in 0..self.slots.len() {
+            self.connect(now, index);
+        }
+    }
+
+    fn connect(&mut self, now: Instant, index: usize) {
+        let Link::Open(link) = &self.link else {
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let key = slot.key(index);
+        let State::Active(active) = &mut slot.state else {
+            return;
+        };
+        if !matches!(active.phase, Phase::Waiting | Phase::Queued { .. }) {
+            return;
+        }
         let deadline = later(now, self.config.connect_timeout);
-        for slot in &mut self.slots {
-            if let State::Active(active) = &mut slot.state
-                && matches!(active.phase, Phase::Waiting)
-            {
-                active.phase = Phase::Joining {
-                    deadline,
-                    held: Held::default(),
-                };
-                let payload = active.auth.clone();
-                let packet = Packet::Connect {
-                    namespace: slot.name.clone(),
-                    payload,
-                };
-                self.actions
-                    .extend(Outgoing::new(&packet).into_messages().map(Action::Send));
+        let joining = Phase::Joining {
+            deadline,
+            held: Held::default(),
+        };
+        let (auth, query) = (active.auth.as_ref(), active.query.as_ref());
+        match link.protocol.admission(&slot.name, auth, query) {
+            Admission::Connect(packet) => {
+                active.phase = joining;
+                self.send(Outgoing::new(&packet));
+            }
+            Admission::Expect => active.phase = joining,
+            Admission::Present => {
+                active.phase = joining;
+                self.connect_accepted(now, index, None);
+            }
+            Admission::Queue => {
+                if matches!(active.phase, Phase::Waiting) {
+                    active.phase = Phase::Queued { deadline };
+                }
+            }
+            Admission::Hold => {}
+            Admission::Refuse(error) => {
+                self.not_joined(key, State::Idle, error);
+                self.close_unused_link();
             }
         }
+    }
+
+    /// Acts on what a packet says about the link as a whole, and tells whether that is all it says.
+    pub(super) fn handle_sign(&mut self, now: Instant, packet: &Packet) -> bool {
+        let root_asked = self.by_name.get("/").is_some_and(|index| {
+            let root = self.slots.get(*index);
+            root.is_some_and(|root| match &root.state {
+                State::Idle => false,
+                State::Abandoned => true,
+                State::Active(active) => {
+                    matches!(active.phase, Phase::Joining { .. } | Phase::Behind { .. })
+                }
+            })
+        });
+        let Link::Open(link) = &mut self.link else {
+            return false;
+        };
+        match (link.protocol.sign(packet, root_asked), packet) {
+            (Sign::RootJoined, _) => {
+                if let Some(&index) = self.by_name.get("/") {
+                    self.connect_accepted(now, index, None);
+                }
+                self.connect_waiting(now);
+            }
+            (Sign::RootRefused, Packet::ConnectError { payload, .. }) => {
+                let error = link.protocol.refusal(payload.clone());
+                for index in 0..self.slots.len() {
+                    if let Some(slot) = self.slots.get(index)
+                        && slot.is_wanted()
+                        && !slot.is_joined()
+                    {
+                        let key = slot.key(index);
+                        self.not_joined(key, State::Idle, error.clone());
+                    }
+                }
+                self.close_unused_link();
+            }
+            (Sign::Other(version), _) => self.change_revision(now, version),
+            (Sign::None | Sign::RootRefused, _) => return false,
+        }
+        true
+    }
+
+    /// Replaces a link on which nothing was joined by one of another revision. Nobody needs to know.
+    fn change_revision(&mut self, now: Instant, version: Version) {
+        if !self.finding.change(version) {
+            let reason = CloseReason::Protocol(ProtocolError::OtherVersion(version));
+            return self.fail_link(now, &Loss::Closed(reason));
+        }
+        for slot in &mut self.slots {
+            if let State::Active(active) = &mut slot.state {
+                active.phase = Phase::Waiting;
+            }
+        }
+        self.link = Link::Closing { reopen: Some(now) };
+        self.actions.push_back(Action::CloseLink);
+    }
+
+    /// Ends a namespace that was not joined.
+    fn not_joined(&mut self, key: NamespaceKey, next: State, error: ConnectError) {
+        let retry_in = None;
+        self.end(key, next, Event::ConnectError { error, retry_in });
     }
 
     pub(super) fn connect_accepted(&mut self, now: Instant, index: usize, payload: Option<&Json>) {
@@ -65,8 +157,10 @@ impl Session {
                 active.established = true;
                 slot.generation += 1;
                 link.joined_at.get_or_insert(now);
+                let id = link.protocol.socket_id(&slot.name, payload);
+                self.finding.joined(&mut link.protocol, id.as_deref());
                 let connected = Connected {
-                    id: payload.and_then(socket_id),
+                    id,
                     recovered: false,
                     transport: link.transport,
                     generation: slot.generation,
@@ -88,7 +182,7 @@ impl Session {
                 self.send(Outgoing::new(&packet));
                 self.connect_waiting(now);
             }
-            Phase::Waiting | Phase::Joined => {}
+            Phase::Waiting | Phase::Queued { .. } | Phase::Joined => {}
         }
     }
 
@@ -115,11 +209,12 @@ impl Session {
     }
 
     /// The server answered CONNECT with no: the end for this namespace, and no concern of the others. A server that says
-    /// it of a joined namespace has put this client out, which the reference client takes for the end, too.
-    pub(super) fn connect_refused(&mut self, now: Instant, index: usize, error: ConnectError) {
-        if !matches!(self.link, Link::Open(_)) {
+    /// it of a joined namespace has put this client out, which the reference client takes for the end, too; unless the
+    /// packet is no more than an event.
+    pub(super) fn connect_refused(&mut self, now: Instant, index: usize, payload: Option<Json>) {
+        let Link::Open(link) = &self.link else {
             return;
-        }
+        };
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
@@ -128,14 +223,8 @@ impl Session {
             State::Abandoned => slot.state = State::Idle,
             State::Active(active) => match active.phase {
                 Phase::Joining { .. } => {
-                    self.end(
-                        key,
-                        State::Idle,
-                        Event::ConnectError {
-                            error,
-                            retry_in: None,
-                        },
-                    );
+                    let error = link.protocol.refusal(payload);
+                    self.not_joined(key, State::Idle, error);
                     self.close_unused_link();
                 }
                 Phase::Behind { .. } => {
@@ -143,12 +232,17 @@ impl Session {
                     self.connect_waiting(now);
                 }
                 Phase::Joined => {
-                    let reason = DisconnectReason::from_refusal(error);
+                    if let Some(event) = link.protocol.error_event(payload.as_ref()) {
+                        let event = packets::received(key, slot.generation, event, None);
+                        self.events.push_back((key, event));
+                        return;
+                    }
+                    let reason = DisconnectReason::from_refusal(link.protocol.refusal(payload));
                     let retry_in = None;
                     self.end(key, State::Idle, Event::Disconnected { reason, retry_in });
                     self.close_unused_link();
                 }
-                Phase::Waiting => {}
+                Phase::Waiting | Phase::Queued { .. } => {}
             },
             State::Idle => {}
         }
@@ -167,28 +261,11 @@ impl Session {
         if active.established {
             self.fail_link(now, &Loss::ConnectTimeout);
         } else {
-            let error = ConnectError::Timeout;
-            let key = slot.key(index);
-            self.end(
-                key,
-                State::Abandoned,
-                Event::ConnectError {
-                    error,
-                    retry_in: None,
-                },
-            );
+            let next = self.link.unanswered(slot);
+            self.not_joined(slot.key(index), next, ConnectError::Timeout);
             self.close_unused_link();
         }
     }
-}
-
-/// The id in the server's CONNECT. Servers of revision 4 send none, and it is not needed for anything.
-fn socket_id(payload: &Json) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Reply {
-        sid: String,
-    }
-    Some(payload.parse::<Reply>().ok()?.sid)
 }
 
 /// What a CONNECT_ERROR says: `{"message":…,"data":…}`, or a bare string from foreign servers.

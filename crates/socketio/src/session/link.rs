@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use engineio::{CloseReason, Message, Transport};
-use socketio_codec::{DecodeError, Decoder, Packet};
+use socketio_codec::{DecodeError, Decoder, Namespace, Packet};
 
+use super::namespace::{Phase, Slot, State};
 use super::outgoing::Outgoing;
+use super::revision::Protocol;
 use crate::error::{ConnectError, DisconnectReason, EmitError};
 use crate::limits::Limits;
 
@@ -38,20 +40,50 @@ pub(super) enum Link {
 pub(super) struct Open {
     pub(super) transport: Transport,
     max_payload: Option<u64>,
+    pub(super) protocol: Protocol,
     decoder: Decoder,
     /// When its first namespace was joined.
     pub(super) joined_at: Option<Instant>,
 }
 
 impl Link {
-    pub(super) fn open(transport: Transport, max_payload: Option<u64>, limits: &Limits) -> Self {
-        let decoder = Decoder::new(limits.codec.clone());
+    pub(super) fn open(
+        transport: Transport,
+        max_payload: Option<u64>,
+        protocol: Protocol,
+        limits: &Limits,
+    ) -> Self {
+        let decoder = Decoder::with_revision(limits.codec.clone(), protocol.revision());
         Self::Open(Box::new(Open {
             transport,
             max_payload,
+            protocol,
             decoder,
             joined_at: None,
         }))
+    }
+
+    /// A namespace was left, by one side or the other.
+    pub(super) fn left(&mut self, namespace: &Namespace) {
+        if let Self::Open(link) = self {
+            link.protocol.left(namespace);
+        }
+    }
+
+    /// What becomes of a namespace that is left before it is joined: the answer to its CONNECT must still come, if there
+    /// is one to come.
+    pub(super) fn unanswered(&self, slot: &Slot) -> State {
+        let State::Active(active) = &slot.state else {
+            return State::Idle;
+        };
+        match (&active.phase, self) {
+            (Phase::Joining { .. } | Phase::Behind { .. }, Self::Open(link))
+                if link.protocol.asks_for(&slot.name) =>
+            {
+                State::Abandoned
+            }
+            _ => State::Idle,
+        }
     }
 
     /// Whether the server takes a packet of that size; without a link, nobody knows.

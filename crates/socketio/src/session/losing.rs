@@ -10,7 +10,8 @@ use crate::error::AckError;
 impl Session {
     pub(super) fn open_link(&mut self) {
         self.link = Link::Opening;
-        self.actions.push_back(Action::OpenLink);
+        let version = self.finding.version();
+        self.actions.push_back(Action::OpenLink { version });
     }
 
     /// Gives up a link that is of no use any more.
@@ -22,11 +23,7 @@ impl Session {
 
     /// Closes the link behind the last namespace.
     pub(super) fn close_unused_link(&mut self) {
-        if self
-            .slots
-            .iter()
-            .any(|slot| matches!(slot.state, State::Active(_)))
-        {
+        if self.slots.iter().any(Slot::is_wanted) {
             return;
         }
         match self.link {
@@ -47,6 +44,7 @@ impl Session {
         {
             self.attempts = 0;
         }
+        self.finding.lost();
         self.forget_abandoned();
         let wanted = |slot: &Slot| matches!(&slot.state, State::Active(a) if a.established);
         let retry_in = if self.slots.iter().any(wanted) {
@@ -57,10 +55,7 @@ impl Session {
         for index in 0..self.slots.len() {
             self.lose_one(index, loss, retry_in);
         }
-        let retried = self
-            .slots
-            .iter()
-            .any(|slot| matches!(slot.state, State::Active(_)));
+        let retried = self.slots.iter().any(Slot::is_wanted);
         retry_in.filter(|_| retried).map(|delay| later(now, delay))
     }
 

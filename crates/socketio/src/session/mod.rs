@@ -8,17 +8,22 @@
 //!
 //! ```
 //! use std::time::Instant;
-//! use engineio::{Message, Transport};
+//! use engineio::{Handshake, Message, Transport, Version};
 //! use socketio::session::{Action, Config, Event, Input, Session};
 //! use socketio::{Namespace, codec};
 //!
 //! # #[allow(clippy::disallowed_methods)]
 //! let now = Instant::now();
 //! let mut session = Session::new(Config::default(), 42);
-//! let chat = session.join(now, Namespace::try_from("/chat")?, None)?;
-//! assert_eq!(session.poll_action(), Some(Action::OpenLink));
+//! let chat = session.join(now, Namespace::try_from("/chat")?, None, None)?;
+//! assert_eq!(session.poll_action(), Some(Action::OpenLink { version: Version::V4 }));
 //!
-//! session.handle_input(now, Input::LinkOpened { transport: Transport::WebSocket, max_payload: None });
+//! let handshake = Handshake::parse(r#"{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#)?;
+//! session.handle_input(now, Input::LinkOpened {
+//!     handshake: Box::new(handshake),
+//!     transport: Transport::WebSocket,
+//!     version: Version::V4,
+//! });
 //! assert_eq!(session.poll_action(), Some(Action::Send(Message::from("0/chat,"))));
 //!
 //! session.handle_input(now, Input::Message(Message::from(r#"0/chat,{"sid":"x"}"#)));
@@ -36,14 +41,15 @@ mod losing;
 mod namespace;
 pub(crate) mod outgoing;
 mod packets;
+pub(crate) mod revision;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use engineio::{CloseReason, Transport};
-use socketio_codec::{Args, Json, Namespace, Packet};
+use engineio::{CloseReason, Handshake, Transport, Version};
+use socketio_codec::{Args, Json, Namespace, Packet, Query};
 
 use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
 use crate::limits::Limits;
@@ -52,9 +58,11 @@ use acks::PendingAcks;
 use link::{Link, Loss};
 use namespace::{Active, Phase, Slot, State};
 use outgoing::Outgoing;
+use revision::Finding;
 
 pub use acks::AckKey;
 pub use namespace::{AckTicket, NamespaceKey};
+pub use revision::AUTO_GRACE;
 
 /// What a namespace reports. An event that wants an acknowledgement carries an [`AckTicket`] for [`Session::reply`].
 pub type Event = crate::event::Event<AckTicket>;
@@ -63,6 +71,13 @@ pub type Event = crate::event::Event<AckTicket>;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Config {
+    /// The revision to speak. Default: [`Version::V4`], which is revision 5 of Socket.IO.
+    ///
+    /// With [`Version::Auto`] the session finds it out and remembers it, from one link to the next. If need be it
+    /// replaces the first link by one of the other revision, at once and without telling anybody. Over WebSocket alone
+    /// and with an unknown server without `maxPayload`, that is before socket.io 4.5, CONNECT is sent
+    /// [`AUTO_GRACE`] later.
+    pub version: Version,
     /// How lost connections are replaced.
     pub reconnection: Reconnection,
     /// How long the server may take to answer the CONNECT of a namespace. The reference client waits for ever.
@@ -75,6 +90,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            version: Version::default(),
             reconnection: Reconnection::default(),
             connect_timeout: Duration::from_secs(20),
             limits: Limits::default(),
@@ -88,10 +104,12 @@ impl Default for Config {
 pub enum Input {
     /// The attempt that [`Action::OpenLink`] asked for has succeeded.
     LinkOpened {
+        /// What the server said in its handshake.
+        handshake: Box<Handshake>,
         /// The transport it opened with.
         transport: Transport,
-        /// The handshake's `maxPayload`.
-        max_payload: Option<u64>,
+        /// The revision it speaks; never [`Version::Auto`].
+        version: Version,
     },
     /// The link changed its transport.
     LinkUpgraded(Transport),
@@ -106,7 +124,10 @@ pub enum Input {
 #[non_exhaustive]
 pub enum Action {
     /// Open a new link. The outcome is [`Input::LinkOpened`] or [`Input::LinkClosed`].
-    OpenLink,
+    OpenLink {
+        /// The revision to speak. With [`Version::Auto`] the engine tries, within one attempt, what it can.
+        version: Version,
+    },
     /// Send this message on the link. The messages of one packet follow one another.
     Send(engineio::Message),
     /// Close the link when all that was sent before has left. The outcome is [`Input::LinkClosed`].
@@ -118,6 +139,7 @@ pub enum Action {
 pub struct Session {
     config: Config,
     random: fastrand::Rng,
+    finding: Finding,
     link: Link,
     /// Attempts made since the last stable connection.
     attempts: u32,
@@ -136,6 +158,7 @@ impl Session {
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         Self {
+            finding: Finding::new(config.version),
             config,
             random: fastrand::Rng::with_seed(seed),
             link: Link::Down,
@@ -149,22 +172,29 @@ impl Session {
         }
     }
 
-    /// Joins a namespace, now and again after each reconnection, always with the same auth payload.
+    /// Joins a namespace, now and again after each reconnection, always with the same auth payload or query. Servers
+    /// of revision 5 get the one, servers of revision 4 the other, except in the namespace `/`, which these join by
+    /// themselves.
     ///
     /// [`Event::Connected`] reports success. Until the first success any failure is final, and reported as a final
     /// [`Event::ConnectError`].
     ///
     /// # Errors
     ///
-    /// [`ConnectError::NamespaceInUse`], or [`ConnectError::AuthNotAnObject`].
+    /// [`ConnectError::NamespaceInUse`], [`ConnectError::AuthNotAnObject`], or [`ConnectError::AuthUnsupported`] if the
+    /// [revision](Config::version) is known to carry none; if that is found out later, it is a final event.
     pub fn join(
         &mut self,
         now: Instant,
         namespace: Namespace,
         auth: Option<Json>,
+        query: Option<Query>,
     ) -> Result<NamespaceKey, ConnectError> {
         if auth.as_ref().is_some_and(|auth| !auth.is_object()) {
             return Err(ConnectError::AuthNotAnObject);
+        }
+        if auth.is_some() && self.finding.excludes_auth() {
+            return Err(ConnectError::AuthUnsupported);
         }
         let index = *self.by_name.entry(namespace.clone()).or_insert_with(|| {
             self.slots.push(Slot::new(namespace));
@@ -181,7 +211,7 @@ impl Session {
             State::Active(_) => return Err(ConnectError::NamespaceInUse),
         };
         slot.joins += 1;
-        slot.state = State::Active(Box::new(Active::new(auth, phase)));
+        slot.state = State::Active(Box::new(Active::new(auth, query, phase)));
         let key = slot.key(index);
         match &mut self.link {
             Link::Down => {
@@ -207,18 +237,11 @@ impl Session {
             return;
         };
         let established = active.established;
-        let (next, packet) = match active.phase {
-            Phase::Waiting => (State::Idle, None),
-            Phase::Joining { .. } | Phase::Behind { .. } => (State::Abandoned, None),
-            Phase::Joined => (
-                State::Idle,
-                Some(Packet::Disconnect {
-                    namespace: slot.name.clone(),
-                }),
-            ),
-        };
-        if let Some(packet) = packet {
-            self.send(Outgoing::new(&packet));
+        let next = self.link.unanswered(slot);
+        if slot.is_joined() {
+            let namespace = slot.name.clone();
+            self.link.left(&namespace);
+            self.send(Outgoing::new(&Packet::Disconnect { namespace }));
         }
         let event = if established {
             let reason = DisconnectReason::ClientDisconnect;
@@ -348,11 +371,14 @@ impl Session {
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
             Input::LinkOpened {
+                handshake,
                 transport,
-                max_payload,
+                version,
             } => {
                 if matches!(self.link, Link::Opening) {
-                    self.link = Link::open(transport, max_payload, &self.config.limits);
+                    let protocol = self.finding.opened(now, version, transport, &handshake);
+                    let max_payload = revision::capacity(version, handshake.max_payload);
+                    self.link = Link::open(transport, max_payload, protocol, &self.config.limits);
                     self.connect_waiting(now);
                 }
             }
@@ -368,6 +394,7 @@ impl Session {
             }
             Input::Message(message) => self.handle_message(now, message),
             Input::LinkClosed(reason) => match self.link {
+                Link::Opening if self.finding.try_other(&reason) => self.open_link(),
                 Link::Opening | Link::Open(_) => {
                     let next = self.lose(now, &Loss::Closed(reason));
                     self.link = next.map_or(Link::Down, |at| Link::Waiting { at });
@@ -381,8 +408,8 @@ impl Session {
         }
     }
 
-    /// Does what is due. Three things can be: a reconnection, the end of waiting for a CONNECT reply, the end of
-    /// waiting for an acknowledgement.
+    /// Does what is due: a reconnection, the first CONNECT to a server in doubt, the end of waiting for a CONNECT reply
+    /// or an acknowledgement.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(ack) = self.acks.pop_due(now) {
             if let Some(active) = active(&mut self.slots, ack.namespace) {
@@ -404,6 +431,11 @@ impl Session {
             && at <= now
         {
             self.open_link();
+        }
+        if let Link::Open(link) = &mut self.link
+            && link.protocol.end_grace(now)
+        {
+            self.connect_waiting(now);
         }
     }
 
@@ -429,15 +461,13 @@ impl Session {
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, if nothing else happens.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let reconnect = match self.link {
-            Link::Waiting { at } => Some(at),
+        let link = match &self.link {
+            Link::Waiting { at } => Some(*at),
+            Link::Open(link) => link.protocol.deadline(),
             _ => None,
         };
         let replies = self.slots.iter().filter_map(Slot::deadline);
-        replies
-            .chain(reconnect)
-            .chain(self.acks.next_deadline())
-            .min()
+        replies.chain(link).chain(self.acks.next_deadline()).min()
     }
 }
 

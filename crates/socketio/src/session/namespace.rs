@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use socketio_codec::{Event, Json, Namespace};
+use socketio_codec::{Event, Json, Namespace, Query};
 
 use super::outgoing::Outgoing;
 use crate::error::EmitError;
@@ -53,7 +53,7 @@ pub(super) struct Slot {
 /// ```text
 ///             join                          LinkClosed
 ///   Idle ─────────────▶ Active ◀──────────────────────────────────┐
-///    ▲  ▲                 Waiting ──link──▶ Joining ──CONNECT──▶ Joined
+///    ▲  ▲       Waiting, Queued ──link──▶ Joining ──CONNECT──▶ Joined
 ///    │  │                   ▲                  │ │                │
 ///    │  └───────────────────┼── CONNECT_ERROR ─┘ │                │
 ///    │  └───────────────────┼── leave, DISCONNECT┼────────────────┘
@@ -76,6 +76,7 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Active {
     pub(super) auth: Option<Json>,
+    pub(super) query: Option<Query>,
     /// Whether it was joined since it was asked for: from then on, failures are retried.
     pub(super) established: bool,
     pub(super) buffer: Buffer,
@@ -84,13 +85,15 @@ pub(super) struct Active {
 
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// There is no link.
+    /// There is no link, or it is not known what to say on it.
     Waiting,
+    /// The server must join `/` first.
+    Queued { deadline: Instant },
     /// The answer to an abandoned CONNECT must come first.
     Behind { deadline: Instant },
-    /// CONNECT was sent.
+    /// CONNECT was sent, or the server joins the namespace by itself.
     Joining { deadline: Instant, held: Held },
-    /// CONNECT was answered.
+    /// The server said that it is joined.
     Joined,
 }
 
@@ -112,6 +115,10 @@ impl Slot {
         }
     }
 
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(self.state, State::Active(_))
+    }
+
     pub(super) fn is_joined(&self) -> bool {
         matches!(&self.state, State::Active(active) if matches!(active.phase, Phase::Joined))
     }
@@ -122,16 +129,19 @@ impl Slot {
             return None;
         };
         match active.phase {
-            Phase::Behind { deadline } | Phase::Joining { deadline, .. } => Some(deadline),
+            Phase::Queued { deadline }
+            | Phase::Behind { deadline }
+            | Phase::Joining { deadline, .. } => Some(deadline),
             Phase::Waiting | Phase::Joined => None,
         }
     }
 }
 
 impl Active {
-    pub(super) fn new(auth: Option<Json>, phase: Phase) -> Self {
+    pub(super) fn new(auth: Option<Json>, query: Option<Query>, phase: Phase) -> Self {
         Self {
             auth,
+            query,
             established: false,
             buffer: Buffer::default(),
             phase,

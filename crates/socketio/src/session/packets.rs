@@ -7,7 +7,7 @@ use socketio_codec::Packet;
 use super::link::{Link, Loss};
 use super::namespace::{AckTicket, NamespaceKey, Phase, State};
 use super::outgoing::Outgoing;
-use super::{AckKey, Action, Event, Session, joining};
+use super::{AckKey, Action, Event, Session};
 use crate::error::{DisconnectReason, EmitError};
 use crate::event::Message;
 
@@ -17,7 +17,11 @@ impl Session {
             return;
         };
         match link.decode(message) {
-            Ok(Some(packet)) => self.handle_packet(now, packet),
+            Ok(Some(packet)) => {
+                if !self.handle_sign(now, &packet) {
+                    self.handle_packet(now, packet);
+                }
+            }
             Ok(None) => {}
             Err(error) => self.fail_link(now, &Loss::Decode(error)),
         }
@@ -49,7 +53,7 @@ impl Session {
                             self.fail_link(now, &Loss::TooManyHeldEvents);
                         }
                     }
-                    Phase::Waiting | Phase::Behind { .. } => {}
+                    Phase::Waiting | Phase::Queued { .. } | Phase::Behind { .. } => {}
                 }
             }
             Packet::Ack { id, args, .. } => {
@@ -60,11 +64,11 @@ impl Session {
             }
             Packet::Connect { payload, .. } => self.connect_accepted(now, index, payload.as_ref()),
             Packet::ConnectError { payload, .. } => {
-                let error = joining::refusal(payload);
-                self.connect_refused(now, index, error);
+                self.connect_refused(now, index, payload);
             }
             // Before the answer to CONNECT it is meant for the connection that this side has left just before.
-            Packet::Disconnect { .. } if slot.is_joined() => {
+            Packet::Disconnect { namespace } if slot.is_joined() => {
+                self.link.left(&namespace);
                 let event = Event::Disconnected {
                     reason: DisconnectReason::ServerDisconnect,
                     retry_in: None,
@@ -72,7 +76,7 @@ impl Session {
                 self.end(key, State::Idle, event);
                 self.close_unused_link();
             }
-            // A DISCONNECT that nobody is there for; revision 5 has no other packets.
+            // A DISCONNECT that nobody is there for; there are no other packets.
             _ => {}
         }
     }

@@ -15,6 +15,7 @@ mod leaving;
 mod messages;
 mod namespaces;
 mod reconnecting;
+mod revisions;
 mod server;
 mod types;
 
@@ -25,10 +26,10 @@ use std::time::Duration;
 use engineio::CloseReason;
 use socketio::{
     AckError, Builder, Bytes, ConnectError, DisconnectReason, EmitError, Event, Events, Limits,
-    Message, Reconnection, Socket, Transport, UrlError,
+    Message, Reconnection, Socket, Transport, UrlError, Version,
 };
 
-use server::{Server, next, no_tasks_left, within};
+use server::{Peer, Server, next, no_tasks_left, within};
 
 const LONG: Duration = Duration::from_secs(60);
 

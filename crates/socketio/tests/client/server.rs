@@ -58,11 +58,21 @@ impl Server {
         self.accept_with(1_000_000).await
     }
 
+    pub async fn accept_with(&self, max_payload: u64) -> Peer {
+        self.accept_saying(&format!(r#","maxPayload":{max_payload}"#))
+            .await
+    }
+
+    /// As a server does that says nothing of what it takes.
+    pub async fn accept_old(&self) -> Peer {
+        self.accept_saying("").await
+    }
+
     #[expect(
         clippy::result_large_err,
         reason = "the callback's type is the library's"
     )]
-    pub async fn accept_with(&self, max_payload: u64) -> Peer {
+    async fn accept_saying(&self, more: &str) -> Peer {
         let (stream, _) = within(self.listener.accept()).await.unwrap();
         let mut target = String::new();
         let note = |request: &Request, response: Response| {
@@ -74,7 +84,7 @@ impl Server {
             .unwrap();
         let mut peer = Peer { websocket, target };
         let open = format!(
-            r#"{{"sid":"engine","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":{max_payload}}}"#
+            r#"{{"sid":"engine","upgrades":[],"pingInterval":25000,"pingTimeout":20000{more}}}"#
         );
         peer.frame(Message::text(format!("0{open}"))).await;
         peer

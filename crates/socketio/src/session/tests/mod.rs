@@ -6,11 +6,13 @@ mod joining;
 mod leaving;
 mod messages;
 mod reconnecting;
+mod revision_4;
+mod unknown_revision;
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engineio::{CloseReason, Message, Transport};
+use engineio::{CloseReason, Handshake, Message, Transport, Version};
 use socketio_codec as codec;
 use socketio_codec::{Args, Json, Namespace};
 
@@ -67,8 +69,12 @@ impl Script {
         auth: Option<serde_json::Value>,
     ) -> Result<NamespaceKey, ConnectError> {
         let auth = auth.map(|auth| Json::from_serialize(&auth).unwrap());
-        self.session
-            .join(self.now, Namespace::try_from(namespace).unwrap(), auth)
+        self.session.join(
+            self.now,
+            Namespace::try_from(namespace).unwrap(),
+            auth,
+            None,
+        )
     }
 
     fn link_opened(&mut self) {
@@ -76,11 +82,19 @@ impl Script {
     }
 
     fn link_opened_with(&mut self, transport: Transport, max_payload: Option<u64>) {
+        self.link_opened_as(Version::V4, transport, max_payload);
+    }
+
+    fn link_opened_as(&mut self, version: Version, transport: Transport, max_payload: Option<u64>) {
+        let handshake = r#"{"sid":"engine-sid","pingInterval":1,"pingTimeout":1}"#;
+        let mut handshake = Handshake::parse(handshake).unwrap();
+        handshake.max_payload = max_payload;
         self.session.handle_input(
             self.now,
             Input::LinkOpened {
+                handshake: Box::new(handshake),
                 transport,
-                max_payload,
+                version,
             },
         );
     }
@@ -148,7 +162,10 @@ impl Script {
         let actions = std::iter::from_fn(|| self.session.poll_action());
         actions
             .map(|action| match action {
-                Action::OpenLink => "open link".into(),
+                Action::OpenLink {
+                    version: Version::V4,
+                } => "open link".into(),
+                Action::OpenLink { version } => format!("open link as {version:?}"),
                 Action::CloseLink => "close link".into(),
                 Action::Send(Message::Text(text)) => text.to_string(),
                 Action::Send(Message::Binary(bytes)) => format!("binary {:02x?}", bytes.as_ref()),
