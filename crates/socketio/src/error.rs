@@ -79,6 +79,14 @@ pub enum ConnectError {
     /// The auth payload is JSON, but not an object, which is all that servers take.
     #[error("the auth payload must be an object")]
     AuthNotAnObject,
+    /// The auth payload is too large: the server announced that it takes no message of that size.
+    #[error("CONNECT with the auth payload takes {size} bytes, the server takes {max}")]
+    AuthTooLarge {
+        /// Bytes of the CONNECT message.
+        size: u64,
+        /// The server's `maxPayload`.
+        max: u64,
+    },
     /// The HTTP client could not be set up.
     #[cfg(feature = "client")]
     #[error(transparent)]
@@ -124,6 +132,7 @@ impl ConnectError {
             | Self::Namespace(_)
             | Self::Auth(_)
             | Self::AuthNotAnObject
+            | Self::AuthTooLarge { .. }
             | Self::NamespaceInUse
             | Self::Refused { .. }
             | Self::Closed => false,

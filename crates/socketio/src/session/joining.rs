@@ -14,26 +14,41 @@ use crate::error::{ConnectError, DisconnectReason};
 use crate::event::Connected;
 
 impl Session {
-    /// Sends CONNECT for each namespace that waits for a link.
+    /// Sends CONNECT for each namespace that waits for a link. Credentials that the server would not take are the end
+    /// for their namespace: sending them would cost all the others the connection.
     pub(super) fn connect_waiting(&mut self, now: Instant) {
         let deadline = later(now, self.config.connect_timeout);
-        for slot in &mut self.slots {
+        let mut refused = Vec::new();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let key = slot.key(index);
             if let State::Active(active) = &mut slot.state
                 && matches!(active.phase, Phase::Waiting)
             {
+                let payload = active.auth.clone();
+                let packet = Outgoing::new(&Packet::Connect {
+                    namespace: slot.name.clone(),
+                    payload,
+                });
+                if let Some((size, max)) = self.link.excess(&packet) {
+                    refused.push((key, ConnectError::AuthTooLarge { size, max }));
+                    continue;
+                }
                 active.phase = Phase::Joining {
                     deadline,
                     held: Held::default(),
                 };
-                let payload = active.auth.clone();
-                let packet = Packet::Connect {
-                    namespace: slot.name.clone(),
-                    payload,
-                };
                 self.actions
-                    .extend(Outgoing::new(&packet).into_messages().map(Action::Send));
+                    .extend(packet.into_messages().map(Action::Send));
             }
         }
+        if refused.is_empty() {
+            return;
+        }
+        for (key, error) in refused {
+            let retry_in = None;
+            self.end(key, State::Idle, Event::ConnectError { error, retry_in });
+        }
+        self.close_unused_link();
     }
 
     pub(super) fn connect_accepted(&mut self, now: Instant, index: usize, payload: Option<&Json>) {
