@@ -80,6 +80,14 @@ struct Member {
     joined: Option<oneshot::Sender<Result<(), ConnectError>>>,
 }
 
+impl Member {
+    /// Whoever awaits an acknowledgement learns of it by the end of the channel.
+    fn refuse_commands(&mut self) {
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
+    }
+}
+
 impl Driver {
     pub(super) fn new(
         session: Session,
@@ -179,12 +187,14 @@ impl Driver {
         self.settle(now);
     }
 
-    /// What was emitted before goes first.
+    /// What was emitted before goes first, and nothing behind it: others who go on emitting must not keep this from
+    /// ending.
     fn leave(&mut self, index: usize, now: Instant) {
         let Some(member) = self.members.get_mut(index) else {
             return;
         };
         let key = member.key;
+        member.commands.close();
         while let Ok(command) = member.commands.try_recv() {
             execute(&mut self.session, &mut self.acks, key, *command);
         }
@@ -273,6 +283,11 @@ impl Driver {
                 continue;
             };
             let key = member.key;
+            if !self.session.is_wanted(key) {
+                // Its last event waits for a reader. Whoever emits is told now: it may be the reader.
+                member.refuse_commands();
+                continue;
+            }
             let takes = if self.session.is_joined(key) {
                 writable
             } else {

@@ -318,6 +318,13 @@ impl Session {
         self.slot(key).is_some_and(Slot::is_joined)
     }
 
+    /// Whether the namespace is joined or still to be: it has not been left, refused or disconnected for good.
+    #[must_use]
+    pub fn is_wanted(&self, key: NamespaceKey) -> bool {
+        self.slot(key)
+            .is_some_and(|slot| matches!(slot.state, State::Active(_)))
+    }
+
     /// Whether an event would be taken: the namespace is joined, or its buffer has room.
     #[must_use]
     pub fn has_room(&self, key: NamespaceKey) -> bool {
