@@ -9,6 +9,7 @@ use engineio::client::Http;
 use http::HeaderMap;
 use serde::Serialize;
 use socketio_codec::{EncodeError, Json, Namespace};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
@@ -203,7 +204,10 @@ impl Builder {
         let http = self.http.map_or_else(Http::new, Ok)?;
         let span = tracing::debug_span!("socketio", host = endpoint.host(), port = endpoint.port());
         let (control, control_end) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(self.session.limits.codec.max_attachments));
+        let shared = Arc::new(Shared::new(
+            Handle::current(),
+            self.session.limits.codec.max_attachments,
+        ));
         let dialer = Dialer {
             http,
             endpoint,

@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engineio::Transport;
 use socketio_codec::{Args, Bytes, Event, Json, Namespace};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Timeout;
 
 use super::events::{Events, Mailbox, mailbox};
 use super::socket::Socket;
@@ -80,6 +82,8 @@ pub(super) struct Status {
 /// What all handles of a connection know about it.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// Where the connection's task runs, and its timers.
+    runtime: Handle,
     pub(super) max_attachments: usize,
     last_id: AtomicU64,
     /// `maxPayload` of the latest handshake; 0 if it had none.
@@ -207,13 +211,20 @@ impl Status {
 }
 
 impl Shared {
-    pub(super) fn new(max_attachments: usize) -> Self {
+    pub(super) fn new(runtime: Handle, max_attachments: usize) -> Self {
         Self {
+            runtime,
             max_attachments,
             last_id: AtomicU64::new(0),
             max_payload: AtomicU64::new(0),
             websocket: AtomicU64::new(0),
         }
+    }
+
+    /// As [`tokio::time::timeout`], but by the connection's runtime: handles are used outside of runtimes, too.
+    pub(super) fn timeout<F: Future>(&self, limit: Duration, future: F) -> Timeout<F> {
+        let _runtime = self.runtime.enter();
+        tokio::time::timeout(limit, future)
     }
 
     pub(super) fn opened(&self, transport: Transport, max_payload: Option<u64>) {

@@ -87,7 +87,9 @@ impl Socket {
                     .await
                     .unwrap_or(Err(AckError::Disconnected))
             };
-            tokio::time::timeout(timeout, settle)
+            self.membership
+                .shared
+                .timeout(timeout, settle)
                 .await
                 .unwrap_or(Err(AckError::Timeout))
         }
