@@ -14,6 +14,7 @@ use super::events::{Events, Mailbox, mailbox};
 use super::socket::Socket;
 use crate::error::{AckError, ConnectError, EmitError};
 use crate::event::Connected;
+use crate::limits::Limits;
 use crate::session::AckTicket;
 use crate::session::outgoing;
 
@@ -85,6 +86,7 @@ pub(super) struct Shared {
     /// Where the connection's task runs, and its timers.
     runtime: Handle,
     pub(super) max_attachments: usize,
+    max_queued_bytes: usize,
     last_id: AtomicU64,
     /// `maxPayload` of the latest handshake; 0 if it had none.
     max_payload: AtomicU64,
@@ -104,7 +106,7 @@ impl Membership {
         let id = MembershipId(shared.last_id.fetch_add(1, Ordering::Relaxed));
         let status = Arc::new(Status::default());
         let (commands, commands_end) = mpsc::channel(COMMANDS);
-        let (mailbox, inbox) = mailbox(event_queue);
+        let (mailbox, inbox) = mailbox(event_queue, shared.max_queued_bytes);
         let (joined, outcome) = oneshot::channel();
         let membership = Arc::new(Self {
             id,
@@ -211,10 +213,11 @@ impl Status {
 }
 
 impl Shared {
-    pub(super) fn new(runtime: Handle, max_attachments: usize) -> Self {
+    pub(super) fn new(runtime: Handle, limits: &Limits) -> Self {
         Self {
             runtime,
-            max_attachments,
+            max_attachments: limits.codec.max_attachments,
+            max_queued_bytes: limits.max_queued_bytes,
             last_id: AtomicU64::new(0),
             max_payload: AtomicU64::new(0),
             websocket: AtomicU64::new(0),

@@ -3,6 +3,7 @@
 use super::*;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 async fn until(condition: impl Fn() -> bool) {
     within(async {
@@ -430,4 +431,41 @@ fn futures_util_block_on<F: Future>(future: F) -> F::Output {
             Poll::Pending => std::thread::park(),
         }
     }
+}
+
+/// With one large event after another the queue is full long before its number of items is reached.
+#[tokio::test]
+async fn unread_events_are_bounded_in_bytes() {
+    let server = Server::start().await;
+    let (_socket, mut events, mut peer) = server.joined().await;
+    const TOTAL: usize = 300;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let serving = tokio::spawn({
+        let sent = sent.clone();
+        async move {
+            let text = format!(r#"2["n","{}"]"#, "x".repeat(1_000_000));
+            for _ in 0..TOTAL {
+                peer.send(&text).await;
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
+            peer
+        }
+    });
+    let mut last = 0;
+    let mut still = 0;
+    // Until nothing moves any more.
+    while still < 20_000 {
+        tokio::task::yield_now().await;
+        let now = sent.load(Ordering::SeqCst);
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+    }
+    assert!(
+        last < TOTAL / 2,
+        "{last} MB are held for a reader that does not read"
+    );
+    for _ in 0..TOTAL {
+        message(next(&mut events).await);
+    }
+    within(serving).await.unwrap();
 }
