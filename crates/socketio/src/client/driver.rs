@@ -215,6 +215,7 @@ impl Driver {
         self.settle(now);
         // What had to wait may have filled the queue again.
         if self.blocked.is_none() {
+            self.session.set_reading(now, true);
             match &mut self.link {
                 Link::Up(client) => client.resume_reading(),
                 Link::Wanted => self.link = Link::Up(Box::new(self.dialer.dial())),
@@ -329,7 +330,7 @@ impl Driver {
         while self.blocked.is_none()
             && let Some((key, event)) = self.session.poll_event()
         {
-            self.deliver(key, event);
+            self.deliver(key, event, now);
         }
     }
 
@@ -364,7 +365,7 @@ impl Driver {
         }
     }
 
-    fn deliver(&mut self, key: NamespaceKey, event: Event) {
+    fn deliver(&mut self, key: NamespaceKey, event: Event, now: Instant) {
         let Some(index) = self.members.iter().position(|member| member.key == key) else {
             return;
         };
@@ -400,6 +401,7 @@ impl Driver {
             self.members.remove(index);
         } else if member.mailbox.is_full() {
             self.blocked = Some(key);
+            self.session.set_reading(now, false);
             if let Link::Up(client) = &mut self.link {
                 client.pause_reading();
             }

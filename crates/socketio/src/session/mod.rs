@@ -119,6 +119,8 @@ pub struct Session {
     config: Config,
     random: fastrand::Rng,
     link: Link,
+    /// Whether what the server sends reaches the session.
+    reading: bool,
     /// Attempts made since the last stable connection.
     attempts: u32,
     slots: Vec<Slot>,
@@ -139,6 +141,7 @@ impl Session {
             config,
             random: fastrand::Rng::with_seed(seed),
             link: Link::Down,
+            reading: true,
             attempts: 0,
             slots: Vec::new(),
             by_name: HashMap::new(),
@@ -388,6 +391,18 @@ impl Session {
         }
     }
 
+    /// Tells that the program stops or resumes reading from the link. Meanwhile an answer to CONNECT may wait unread:
+    /// a namespace that was joined before does not give up the link for the lack of one, and waits anew afterwards.
+    pub fn set_reading(&mut self, now: Instant, reading: bool) {
+        if reading && !self.reading {
+            let renewed = later(now, self.config.connect_timeout);
+            for deadline in self.slots.iter_mut().filter_map(Slot::rejoin_deadline) {
+                *deadline = renewed;
+            }
+        }
+        self.reading = reading;
+    }
+
     /// Does what is due. Three things can be: a reconnection, the end of waiting for a CONNECT reply, the end of
     /// waiting for an acknowledgement.
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -401,7 +416,7 @@ impl Session {
             if self
                 .slots
                 .get(index)
-                .and_then(Slot::deadline)
+                .and_then(|slot| slot.deadline(self.reading))
                 .is_some_and(|at| at <= now)
             {
                 self.connect_timed_out(now, index);
@@ -440,7 +455,9 @@ impl Session {
             Link::Waiting { at } => Some(at),
             _ => None,
         };
-        let replies = self.slots.iter().filter_map(Slot::deadline);
+        let reading = self.reading;
+        let replies = self.slots.iter();
+        let replies = replies.filter_map(|slot| slot.deadline(reading));
         replies
             .chain(reconnect)
             .chain(self.acks.next_deadline())

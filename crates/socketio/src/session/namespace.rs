@@ -117,13 +117,26 @@ impl Slot {
     }
 
     /// When an answer to CONNECT is overdue.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self, reading: bool) -> Option<Instant> {
         let State::Active(active) = &self.state else {
             return None;
         };
         match active.phase {
-            Phase::Behind { deadline } | Phase::Joining { deadline, .. } => Some(deadline),
+            Phase::Behind { deadline } | Phase::Joining { deadline, .. } => {
+                (reading || !active.established).then_some(deadline)
+            }
             Phase::Waiting | Phase::Joined => None,
+        }
+    }
+
+    /// The same for a namespace that was joined before.
+    pub(super) fn rejoin_deadline(&mut self) -> Option<&mut Instant> {
+        match &mut self.state {
+            State::Active(active) if active.established => match &mut active.phase {
+                Phase::Joining { deadline, .. } => Some(deadline),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }
