@@ -125,6 +125,9 @@ pub struct Session {
     attempts: u32,
     slots: Vec<Slot>,
     by_name: HashMap<Namespace, usize>,
+    /// All acknowledgement ids of namespaces that have lost their slot are below: when they are joined again, a late
+    /// acknowledgement must not be taken for a new one.
+    forgotten_acks: u64,
     acks: PendingAcks,
     actions: VecDeque<Action>,
     events: VecDeque<(NamespaceKey, Event)>,
@@ -145,6 +148,7 @@ impl Session {
             attempts: 0,
             slots: Vec::new(),
             by_name: HashMap::new(),
+            forgotten_acks: 0,
             acks: PendingAcks::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -169,10 +173,10 @@ impl Session {
         if auth.as_ref().is_some_and(|auth| !auth.is_object()) {
             return Err(ConnectError::AuthNotAnObject);
         }
-        let index = *self.by_name.entry(namespace.clone()).or_insert_with(|| {
-            self.slots.push(Slot::new(namespace));
-            self.slots.len() - 1
-        });
+        let index = match self.by_name.get(&namespace) {
+            Some(index) => *index,
+            None => self.new_slot(namespace),
+        };
         let Some(slot) = self.slots.get_mut(index) else {
             return Err(ConnectError::Closed);
         };
@@ -198,6 +202,28 @@ impl Session {
             Link::Waiting { .. } | Link::Opening => {}
         }
         Ok(key)
+    }
+
+    /// A place for a namespace: one that another namespace has left, so that a program that passes through many holds
+    /// no more of them than it has had at a time.
+    fn new_slot(&mut self, namespace: Namespace) -> usize {
+        let idle = self
+            .slots
+            .iter()
+            .position(|slot| matches!(slot.state, State::Idle));
+        let index = idle.unwrap_or(self.slots.len());
+        if let Some(slot) = self.slots.get_mut(index) {
+            self.by_name.remove(&slot.name);
+            self.forgotten_acks = self.forgotten_acks.max(slot.next_ack);
+            slot.name = namespace.clone();
+        } else {
+            self.slots.push(Slot::new(namespace.clone()));
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.next_ack = self.forgotten_acks;
+        }
+        self.by_name.insert(namespace, index);
+        index
     }
 
     /// Leaves a namespace: sends DISCONNECT if it was joined, drops what was waiting for it, and reports a final

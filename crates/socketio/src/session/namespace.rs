@@ -38,7 +38,8 @@ pub struct AckTicket {
     pub(super) id: u64,
 }
 
-/// A namespace that was joined at least once. It is kept when it is left, for the sake of its counters.
+/// A namespace that was joined at least once. It is kept when it is left, for the sake of its counters, until another
+/// one takes its place.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) name: Namespace,
