@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use engineio::client::{Client, Http, Timer, now};
-use engineio::{CloseReason, Endpoint};
+use engineio::{CloseReason, Endpoint, Transport};
 use http::HeaderMap;
 use socketio_codec::Args;
 use tokio::sync::{mpsc, oneshot};
@@ -38,6 +38,11 @@ impl Dialer {
             self.config.clone(),
         )
         .with_headers(self.headers.clone())
+    }
+
+    fn first_transport(&self) -> Transport {
+        let first = self.config.transports.first();
+        first.copied().unwrap_or(Transport::Polling)
     }
 }
 
@@ -234,6 +239,10 @@ impl Driver {
             let Poll::Ready(event) = client.poll_event(cx) else {
                 return count > 0;
             };
+            if matches!(event, None | Some(engineio::Event::Closed(_))) {
+                self.link = Link::Down;
+                self.shared.closed(self.dialer.first_transport());
+            }
             let input = match event {
                 Some(engineio::Event::Opened {
                     handshake,
@@ -259,14 +268,10 @@ impl Driver {
                 }
                 Some(engineio::Event::Closed(reason)) => {
                     tracing::debug!(%reason, "the connection is closed");
-                    self.link = Link::Down;
                     Input::LinkClosed(reason)
                 }
                 Some(_) => continue,
-                None => {
-                    self.link = Link::Down;
-                    Input::LinkClosed(CloseReason::Local)
-                }
+                None => Input::LinkClosed(CloseReason::Local),
             };
             self.session.handle_input(now, input);
             self.settle(now);

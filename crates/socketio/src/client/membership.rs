@@ -241,6 +241,11 @@ impl Shared {
         self.websocket.store(websocket, Ordering::Relaxed);
     }
 
+    /// The next connection opens with this transport. It may carry less: on polling, attachments are a third larger.
+    pub(super) fn closed(&self, next: Transport) {
+        self.upgraded(next);
+    }
+
     fn capacity(&self) -> (Option<u64>, Transport) {
         let max = self.max_payload.load(Ordering::Relaxed);
         let websocket = self.websocket.load(Ordering::Relaxed) != 0;
@@ -250,5 +255,23 @@ impl Shared {
             Transport::Polling
         };
         ((max != 0).then_some(max), transport)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_emitted_without_a_connection_must_fit_the_next_one() {
+        let shared = Shared::new(Handle::current(), &Limits::default());
+        shared.opened(Transport::Polling, Some(1000));
+        assert_eq!(shared.capacity(), (Some(1000), Transport::Polling));
+        shared.upgraded(Transport::WebSocket);
+        assert_eq!(shared.capacity(), (Some(1000), Transport::WebSocket));
+        shared.closed(Transport::Polling);
+        assert_eq!(shared.capacity(), (Some(1000), Transport::Polling));
+        shared.opened(Transport::WebSocket, None);
+        assert_eq!(shared.capacity(), (None, Transport::WebSocket));
     }
 }
