@@ -147,7 +147,6 @@ impl Driver {
 
     /// Handles come, go, and lose interest.
     fn poll_control(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut acks_dropped = false;
         let mut progress = false;
         while let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
             progress = true;
@@ -159,18 +158,14 @@ impl Driver {
                         self.leave(index, now);
                     }
                 }
-                Control::AckDropped => acks_dropped = true,
-            }
-        }
-        if acks_dropped {
-            let session = &mut self.session;
-            self.acks.retain(|key, reply| {
-                let awaited = !reply.is_closed();
-                if !awaited {
-                    session.cancel_ack(*key);
+                Control::AckDropped(awaited) => {
+                    if let Some(key) = awaited.get()
+                        && self.acks.remove(key).is_some()
+                    {
+                        self.session.cancel_ack(*key);
+                    }
                 }
-                awaited
-            });
+            }
         }
         progress
     }
@@ -444,12 +439,17 @@ fn execute(
             event,
             deadline,
             reply,
+            awaited,
         } => {
             if reply.is_closed() {
                 return;
             }
             match session.emit_with_ack(key, event, deadline) {
-                Ok(ack) => drop(acks.insert(ack, reply)),
+                Ok(ack) => {
+                    // Set here and nowhere else.
+                    awaited.set(ack).ok();
+                    acks.insert(ack, reply);
+                }
                 Err(error) => drop(reply.send(Err(error.into()))),
             }
             None

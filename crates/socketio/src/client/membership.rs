@@ -1,7 +1,7 @@
 //! What the handles of one joined namespace share, and how they talk to the connection's task.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use engineio::Transport;
@@ -15,8 +15,8 @@ use super::socket::Socket;
 use crate::error::{AckError, ConnectError, EmitError};
 use crate::event::Connected;
 use crate::limits::Limits;
-use crate::session::AckTicket;
 use crate::session::outgoing;
+use crate::session::{AckKey, AckTicket};
 
 /// How many commands of a namespace wait for its task before senders are made to wait. Only bursts need room here.
 const COMMANDS: usize = 16;
@@ -41,6 +41,8 @@ pub(super) enum Command {
         event: Event,
         deadline: Instant,
         reply: oneshot::Sender<Result<Args, AckError>>,
+        /// Where the task says what it awaits.
+        awaited: Arc<OnceLock<AckKey>>,
     },
     Reply {
         ticket: AckTicket,
@@ -56,8 +58,9 @@ pub(super) enum Control {
         id: MembershipId,
         done: Option<oneshot::Sender<()>>,
     },
-    /// Somebody does not await an acknowledgement any more.
-    AckDropped,
+    /// Somebody does not await this acknowledgement any more. If nothing is in here, its event has not been taken, and
+    /// will not be.
+    AckDropped(Arc<OnceLock<AckKey>>),
 }
 
 /// The task's end of a membership.
