@@ -151,6 +151,8 @@ enum Hold {
     Open(Socket),
     /// Ready when the server has been told and the connection is closed.
     Closing(BoxFuture<'static, ()>),
+    /// The server has been told; what arrived before may still have to be read.
+    Left,
     Ended,
 }
 
@@ -187,23 +189,27 @@ impl Stream for Notifications {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let item = match &mut this.hold {
-            Hold::Open(_) => match ready!(this.poll_event(cx)) {
-                Ok(Some(notification)) => return Poll::Ready(Some(Ok(notification))),
-                Ok(None) => None,
-                Err(error) => Some(Err(error)),
-            },
+        let is_open = match &mut this.hold {
+            Hold::Open(_) => true,
             Hold::Closing(leaving) => {
                 // Asked first: the request is made when it is polled.
-                let left = leaving.as_mut().poll(cx);
-                if let Poll::Ready(Ok(Some(notification))) = this.poll_event(cx) {
-                    return Poll::Ready(Some(Ok(notification)));
+                if leaving.as_mut().poll(cx).is_ready() {
+                    this.hold = Hold::Left;
                 }
-                ready!(left);
-                None
+                false
             }
-            Hold::Ended => None,
+            Hold::Left => false,
+            Hold::Ended => return Poll::Ready(None),
         };
+        // The events of a connection that was left end by themselves, behind all that has arrived.
+        let item = match ready!(this.poll_event(cx)) {
+            Ok(Some(notification)) => return Poll::Ready(Some(Ok(notification))),
+            Err(error) if is_open => Some(Err(error)),
+            Ok(None) | Err(_) => None,
+        };
+        if let Hold::Closing(leaving) = &mut this.hold {
+            ready!(leaving.as_mut().poll(cx));
+        }
         this.hold = Hold::Ended;
         Poll::Ready(item)
     }
