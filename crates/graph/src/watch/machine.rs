@@ -300,9 +300,10 @@ impl Machine {
         self.coverage = Some(Coverage {
             id,
             lease,
-            stable_at: match &old {
+            stable_at: match old.as_ref().and_then(|old| old.stable_at) {
                 // Coverage goes on, so the time that it has lasted goes on too.
-                Some(old) => old.stable_at,
+                Some(stable_at) => Some(stable_at),
+                // The renewal itself may have failed before.
                 None => Some(after(now, self.config.backoff.stable_after)),
             },
         });

@@ -649,6 +649,28 @@ fn failed_renewals_back_off_although_there_is_coverage() {
 }
 
 #[test]
+fn failed_renewals_are_forgotten_once_the_new_connection_is_stable() {
+    // Years of coverage with a hiccup now and then: each is the first one.
+    let mut config = plain_config();
+    config.backoff.max_attempts = Some(3);
+    let mut script = Script::new(config, Source::Graph);
+    script.come_up(0, None);
+    for id in 1..6 {
+        script.pass(1800.0);
+        script.expect_actions(&[fetch()]);
+        script.input(failed(graph_error(500)));
+        script.expect_timeout_in(1.0);
+        script.pass(1.0);
+        script.expect_actions(&[fetch()]);
+        script.input(failed(graph_error(500)));
+        script.expect_timeout_in(2.0);
+        script.pass(2.0);
+        script.come_up(id, None);
+        script.expect_actions(&[close(id - 1)]);
+    }
+}
+
+#[test]
 fn attempts_can_be_limited() {
     let mut config = plain_config();
     config.backoff.max_attempts = Some(2);
