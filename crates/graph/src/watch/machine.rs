@@ -8,6 +8,7 @@ use crate::connection::ConnectionError;
 use crate::error::GraphError;
 use crate::notification::Notification;
 use crate::notification_url::NotificationUrl;
+use crate::token::TokenError;
 use crate::watch::config::WatchConfig;
 use crate::watch::event::{ResyncReason, WatchError, WatchEvent};
 
@@ -380,6 +381,10 @@ impl Machine {
                 GraphError::Unauthorized(_) | GraphError::Forbidden(_) | GraphError::NotFound(_),
             ) => true,
             WatchError::Graph(error) => !self.was_covered && !error.is_retryable(),
+            // Such as a token file that is read while it is written anew.
+            WatchError::Token(
+                TokenError::Empty | TokenError::IllegalCharacter { .. } | TokenError::TooLong,
+            ) => !self.was_covered,
             other => !other.is_retryable(),
         }
     }

@@ -489,7 +489,7 @@ fn until_there_is_a_fresh_token_the_refused_one_is_not_used_again() {
 
 #[test]
 fn what_is_final() {
-    let rows: [(WatchError, bool, bool); 12] = [
+    let rows: [(WatchError, bool, bool); 14] = [
         // The error, final before the first coverage, final after it.
         (graph_error(403).into(), true, true),
         (graph_error(404).into(), true, true),
@@ -504,7 +504,13 @@ fn what_is_final() {
         (graph_error(500).into(), false, false),
         (graph_error(503).into(), false, false),
         (TokenError::refused("x").into(), true, true),
-        (TokenError::Empty.into(), true, true),
+        (TokenError::Empty.into(), true, false),
+        (
+            TokenError::IllegalCharacter { position: 3 }.into(),
+            true,
+            false,
+        ),
+        (TokenError::TooLong.into(), true, false),
         (TokenError::TimedOut.into(), false, false),
         (
             GraphError::Transport(TransportFailure {
