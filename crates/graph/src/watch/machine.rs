@@ -377,9 +377,7 @@ impl Machine {
             WatchError::Connection(error) => {
                 matches!(self.source, Source::Fixed(_)) && !error.is_retryable()
             }
-            WatchError::Graph(
-                GraphError::Unauthorized(_) | GraphError::Forbidden(_) | GraphError::NotFound(_),
-            ) => true,
+            WatchError::Graph(GraphError::Unauthorized(_) | GraphError::Forbidden(_)) => true,
             WatchError::Graph(error) => !self.was_covered && !error.is_retryable(),
             // Such as a token file that is read while it is written anew.
             WatchError::Token(

@@ -492,7 +492,7 @@ fn what_is_final() {
     let rows: [(WatchError, bool, bool); 14] = [
         // The error, final before the first coverage, final after it.
         (graph_error(403).into(), true, true),
-        (graph_error(404).into(), true, true),
+        (graph_error(404).into(), true, false),
         (graph_error(400).into(), true, false),
         (graph_error(302).into(), true, false),
         (
