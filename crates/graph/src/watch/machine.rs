@@ -15,6 +15,9 @@ use crate::watch::event::{ResyncReason, WatchError, WatchEvent};
 /// Between two renewals passes at least this, however short the lifetimes are.
 const MIN_RENEW_INTERVAL: Duration = Duration::from_secs(1);
 
+/// And between two precautions.
+const MIN_SAFETY_RESYNC: Duration = Duration::from_secs(1);
+
 /// A delay beyond this is as good as this, and cannot overflow a point in time.
 const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -140,7 +143,7 @@ impl Machine {
     /// Starts the first attempt. `seed` decides the jitter.
     pub(crate) fn new(config: WatchConfig, source: Source, now: Instant, seed: u64) -> Self {
         let mut machine = Self {
-            safety_resync_at: config.safety_resync.map(|interval| after(now, interval)),
+            safety_resync_at: safety_resync_at(&config, now),
             config,
             source,
             coverage: None,
@@ -418,16 +421,18 @@ impl Machine {
     }
 
     fn resync(&mut self, now: Instant, reason: ResyncReason) {
-        self.safety_resync_at = self
-            .config
-            .safety_resync
-            .map(|interval| after(now, interval));
+        self.safety_resync_at = safety_resync_at(&self.config, now);
         self.report(WatchEvent::Resync(reason));
     }
 
     fn report(&mut self, event: WatchEvent) {
         self.events.push_back(Event::Watch(event));
     }
+}
+
+fn safety_resync_at(config: &WatchConfig, now: Instant) -> Option<Instant> {
+    let interval = config.safety_resync?.max(MIN_SAFETY_RESYNC);
+    Some(after(now, interval))
 }
 
 fn is_reached(deadline: Option<Instant>, now: Instant) -> bool {

@@ -719,6 +719,16 @@ fn a_safety_resync_comes_some_time_after_the_last_one() {
 }
 
 #[test]
+fn a_safety_interval_of_nothing_is_a_second() {
+    let mut config = plain_config();
+    config.safety_resync = Some(Duration::ZERO);
+    let mut script = Script::new(config, Source::Graph);
+    script.expect_timeout_in(1.0);
+    script.pass(3.0);
+    script.expect_events(&[resync(Safety), resync(Safety), resync(Safety)]);
+}
+
+#[test]
 fn safety_resyncs_go_on_during_an_outage() {
     let mut config = plain_config();
     config.safety_resync = Some(Duration::from_secs(900));
