@@ -295,6 +295,26 @@ async fn dropping_the_watch_leaves_nothing_behind(route: Route) {
     within("the end", emulator.wait_for_connections(0)).await;
 }
 
+#[tokio::test]
+async fn a_flood_puts_off_neither_the_renewal_nor_the_end() {
+    let emulator = emulator(|config| config.settings.lifetime_ms = None).await;
+    let mut config = config();
+    config.renew_interval = Duration::from_secs(1);
+    let watch = builder(&emulator, static_token(&emulator), Route::WebSocket).config(config);
+    let mut watch = within("a watch", watch.connect()).await.unwrap();
+    let control = emulator.control();
+    let flooding = tokio::spawn(async move {
+        loop {
+            control.notify(&Sending::default().copies(1000));
+            tokio::task::yield_now().await;
+        }
+    });
+    while next(&mut watch).await != WatchEvent::Renewed {}
+    within("a farewell", watch.close()).await;
+    flooding.abort();
+    within("the end", emulator.wait_for_connections(0)).await;
+}
+
 // What the scenarios are made of.
 
 async fn emulator(change: impl FnOnce(&mut EmulatorConfig)) -> Emulator {
