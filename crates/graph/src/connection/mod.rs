@@ -2,6 +2,8 @@
 
 mod error;
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,6 +12,7 @@ use std::time::Duration;
 use engineio::client::Http;
 use engineio::{CloseReason, Transport};
 use futures_core::Stream;
+use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
 use socketio::{Builder, ConnectError, DisconnectReason, Event, Events, Reconnection, Socket};
 
@@ -295,18 +298,43 @@ impl Reader {
     /// Cuts out the query, and the value of each parameter as it is and decoded.
     fn clean(&self, said: &str) -> String {
         let query = self.url.query().expose_secret();
-        let values = || {
-            query
-                .split('&')
-                .filter_map(|pair| Some(pair.split_once('=')?.1))
-        };
-        let decoded: Vec<_> = values()
-            .map(|value| percent_encoding::percent_decode_str(value).decode_utf8_lossy())
-            .collect();
-        let mut secrets = vec![query];
-        secrets.extend(values());
-        secrets.extend(decoded.iter().map(|value| &**value));
+        let mut secrets = vec![Cow::Borrowed(query)];
+        for pair in query.split('&') {
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+            secrets.push(value.into());
+            secrets.push(percent_decode_str(value).decode_utf8_lossy());
+            // A form decoder takes `+` for a space.
+            let spaced = value.replace('+', " ");
+            let spaced = percent_decode_str(&spaced).decode_utf8_lossy();
+            secrets.push(spaced.into_owned().into());
+        }
         secrets.retain(|secret| secret.len() >= MIN_SECRET_LEN);
+        // What contains another one goes first.
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        let secrets: Vec<&str> = secrets.iter().map(AsRef::as_ref).collect();
         text::clean(said, &secrets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_service_says_comes_without_the_credential() {
+        let url = "https://h/n?token=abcd&sig=abcdPLANTED%2B%3D&key=PLANTED+x%2Fy&PLANTED-flag&v=1";
+        let url = NotificationUrl::parse(url).unwrap();
+        let reader = Reader { url };
+        for (said, expected) in [
+            ("no abcd here", "no [redacted] here"),
+            ("bad abcdPLANTED%2B%3D", "bad [redacted]"),
+            ("bad abcdPLANTED+=", "bad [redacted]"),
+            ("bad PLANTED+x/y", "bad [redacted]"),
+            ("bad PLANTED x/y", "bad [redacted]"),
+            ("bad PLANTED-flag", "bad [redacted]"),
+            ("version 1", "version 1"),
+        ] {
+            assert_eq!(reader.clean(said), expected, "{said}");
+        }
     }
 }
