@@ -208,7 +208,9 @@ async fn the_end_of_a_namespace_is_an_outage_at_any_point() {
         }
         connection.hang();
     });
-    let mut watch = raw.watch().start();
+    let mut options = ConnectOptions::default();
+    options.join_timeout = Duration::from_millis(200);
+    let mut watch = raw.watch().connect_options(options).start();
     let mut seen = Vec::new();
     loop {
         match next(&mut watch).await {
