@@ -4,7 +4,9 @@ use std::error::Error;
 use std::time::SystemTime;
 
 use engineio::client::Http;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER,
+};
 
 use crate::error::{GraphError, TransportFailure, TransportFailureKind};
 use crate::resource::ResourceError;
@@ -54,6 +56,8 @@ impl SubscriptionRequest {
             .header(AUTHORIZATION, bearer)
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json")
+            // Without it, any encoding would be acceptable.
+            .header(ACCEPT_ENCODING, "identity")
             .timeout(self.timeout)
             .send()
             .await
@@ -61,12 +65,19 @@ impl SubscriptionRequest {
 
         let mut body = Vec::new();
         let mut complete = true;
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > self.max_answer_bytes {
-                complete = false;
-                break;
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= self.max_answer_bytes => {
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(None) => break,
+                // An error says what it is before its body does.
+                Err(error) if response.status().is_success() => return Err(failed(error)),
+                Ok(Some(_)) | Err(_) => {
+                    complete = false;
+                    break;
+                }
             }
-            body.extend_from_slice(&chunk);
         }
 
         let header = |name: &str| response.headers().get(name)?.to_str().ok();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use engineio::{Endpoint, EndpointError};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -165,6 +166,7 @@ impl NotificationUrl {
             endpoint.push_str(&format!(":{port}"));
         }
         let origin_len = endpoint.len();
+        connectable(&endpoint, query)?;
         endpoint.push_str(namespace);
         Ok(Self {
             host: host.to_owned(),
@@ -198,10 +200,25 @@ impl NotificationUrl {
     }
 
     /// The query of the Engine.IO requests, byte for byte, without the `?`: a credential.
+    ///
+    /// The server receives these bytes, but for `'`, which the URL standard writes as `%27`.
     #[must_use]
     pub fn query(&self) -> &SecretString {
         &self.query
     }
+}
+
+/// Whether the Engine.IO client takes it: better to know here than at each attempt to connect.
+fn connectable(origin: &str, query: &str) -> Result<(), NotificationUrlError> {
+    use NotificationUrlError as Error;
+
+    let endpoint = Endpoint::parse(origin).and_then(|endpoint| endpoint.with_query(query));
+    endpoint.map(drop).map_err(|error| match error {
+        EndpointError::Reserved(parameter) => Error::ReservedParameter(parameter),
+        EndpointError::TooLong => Error::TooLong,
+        EndpointError::Query(_) => Error::IllegalCharacter { part: "query" },
+        other => Error::NotAUrl(other.to_string()),
+    })
 }
 
 impl FromStr for NotificationUrl {
@@ -253,9 +270,10 @@ pub enum NotificationUrlError {
     /// It has a `#` part.
     #[error("the notification URL has a fragment (#)")]
     Fragment,
-    /// It contains a space, a control character, a non-ASCII character, or a backslash.
+    /// It contains a space, a control or a non-ASCII character, a backslash in front of the `?`, or
+    /// one of `"<>` behind it.
     #[error(
-        "the {part} of the notification URL contains a space, a control or a non-ASCII character, or a backslash"
+        "the {part} of the notification URL contains a space, a control or a non-ASCII character, or one that has to be percent-encoded"
     )]
     IllegalCharacter {
         /// `"address"` for all that stands before the `?`, or `"query"`.
@@ -264,6 +282,9 @@ pub enum NotificationUrlError {
     /// It has no query, which is the credential. A shell cuts an unquoted URL at its `&`.
     #[error("the notification URL has no query, so it lacks the credential; was it cut off?")]
     EmptyQuery,
+    /// The query has a parameter that is Engine.IO's own: `EIO`, `transport` or `sid`.
+    #[error("the query of the notification URL has the parameter {0}, which belongs to Engine.IO")]
+    ReservedParameter(&'static str),
     /// It contains `/callback?` twice, so where to split it is not clear.
     #[error("the notification URL contains /callback? twice")]
     CallbackTwice,
@@ -335,13 +356,13 @@ mod tests {
             (FIELD, Direct, field),
             // Nothing in the query is touched: order, duplicates, padding, escapes, quotes, a second `?`.
             (
-                "https://h/n?b=2&a=1&a=%41+%2b&flag&tok=aa==&q='\"<>^`{|}?/",
+                "https://h/n?b=2&a=1&a=%41+%2b&flag&tok=aa==&q='\\^`{|}?/",
                 Auto,
                 [
                     "https://h/n",
                     "h",
                     "/n",
-                    "b=2&a=1&a=%41+%2b&flag&tok=aa==&q='\"<>^`{|}?/",
+                    "b=2&a=1&a=%41+%2b&flag&tok=aa==&q='\\^`{|}?/",
                 ],
             ),
             // The namespace is the path verbatim: not decoded, not normalised.
@@ -419,7 +440,20 @@ mod tests {
             ("https://h/n?t=a b", Auto, query.clone()),
             ("https://h/n?t=é", Direct, query.clone()),
             ("https://h/n?t=a\nb", Auto, query.clone()),
-            ("https://h/n?t=a ", Auto, query),
+            ("https://h/n?t=a ", Auto, query.clone()),
+            ("https://h/n?t=\"a\"", Auto, query.clone()),
+            ("https://h/n?t=<a>", Direct, query),
+            ("https://h/n?t=1&sid=x", Auto, E::ReservedParameter("sid")),
+            (
+                "https://h/n/callback?EIO=3",
+                Split,
+                E::ReservedParameter("EIO"),
+            ),
+            (
+                "https://h/n?transport",
+                Auto,
+                E::ReservedParameter("transport"),
+            ),
             ("https://h/a b?t=1", Auto, address.clone()),
             ("https://h/é?t=1", Auto, address.clone()),
             (" https://h/n?t=1", Auto, address.clone()),

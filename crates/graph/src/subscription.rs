@@ -144,12 +144,13 @@ struct Body {
 
 /// `2025-12-24T03:32:50.8792357Z`; without an offset it is taken for UTC.
 fn parse_date_time(text: &str) -> Option<SystemTime> {
-    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-        return Some(timestamp.into());
-    }
-    let civil = text.parse::<jiff::civil::DateTime>().ok()?;
-    let timestamp = jiff::tz::Offset::UTC.to_timestamp(civil).ok()?;
-    Some(timestamp.into())
+    let timestamp = text.parse::<jiff::Timestamp>().or_else(|_| {
+        let civil = text.parse::<jiff::civil::DateTime>()?;
+        jiff::tz::Offset::UTC.to_timestamp(civil)
+    });
+    // Not every platform's clock reaches as far back as the calendar does.
+    let since_epoch = Duration::try_from(timestamp.ok()?.as_duration()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(since_epoch)
 }
 
 /// Our clock, or the server's when ours is plainly wrong.
@@ -239,6 +240,11 @@ mod tests {
             r#""expirationDateTime":17"#,
             r#""expirationDateTime":"tomorrow""#,
             r#""expirationDateTime":"2025-12-24T02:59:00Z""#,
+            r#""expirationDateTime":"-009999-01-02T02:59:00Z""#,
+            r#""expirationDateTime":"99999-12-31T23:59:59Z""#,
+            // Beyond what an instant can be in every time zone: for ever.
+            r#""expirationDateTime":"9999-12-31T23:59:59.9999999Z""#,
+            r#""expirationDateTime":"""#,
             r#""unknown":[[]]"#,
         ] {
             let body = format!(r#"{{"notificationUrl":"https://h/n?t=1",{extra}}}"#);
@@ -248,6 +254,7 @@ mod tests {
         for (expires, seconds) in [
             ("2025-12-24T03:01:00", 60),
             ("2025-12-24T05:01:00+02:00", 60),
+            ("9999-12-30T21:59:59Z", 251_635_661_999),
         ] {
             let body = format!(
                 r#"{{"notificationUrl":"https://h/n?t=1","expirationDateTime":"{expires}"}}"#

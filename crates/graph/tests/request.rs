@@ -67,6 +67,7 @@ async fn the_request_is_the_documented_one() {
         Some(&*format!("Bearer {TOKEN}"))
     );
     assert_eq!(requests[0].header("content-type"), Some("application/json"));
+    assert_eq!(requests[0].header("accept-encoding"), Some("identity"));
 }
 
 #[tokio::test]
@@ -245,6 +246,33 @@ async fn broken_hosts() {
         let error = error_of(&server).await;
         assert!(error.is_retryable());
         assert_eq!(kind(error), TransportFailureKind::Exchange, "{bytes:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_whose_body_breaks_off_is_still_that_error() {
+    let rows = [
+        ("401 X\r\nContent-Length: 100", "Unauthorized"),
+        ("403 X\r\nContent-Length: 100", "Forbidden"),
+        (
+            "429 X\r\nRetry-After: 77\r\nContent-Length: 100",
+            "Throttled",
+        ),
+        (
+            "503 X\r\nRetry-After: 77\r\nTransfer-Encoding: chunked",
+            "Unavailable",
+        ),
+    ];
+    for (head, variant) in rows {
+        let bytes = format!("HTTP/1.1 {head}\r\nrequest-id: r-3\r\n\r\n{{\"error");
+        let server = serve_always(move || Reply::Bytes(bytes.clone().into())).await;
+        let error = error_of(&server).await;
+        assert!(format!("{error:?}").starts_with(variant), "{error:?}");
+        let said = error.answer().unwrap();
+        assert_eq!(said.request_id.as_deref(), Some("r-3"));
+        let waits = head.contains("Retry-After");
+        let expected = waits.then_some(Duration::from_secs(77));
+        assert_eq!(error.retry_after(), expected);
     }
 }
 

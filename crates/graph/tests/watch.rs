@@ -455,6 +455,36 @@ async fn one_connection_alone() {
 }
 
 #[tokio::test]
+async fn what_arrived_before_the_farewell_is_delivered_after_it() {
+    let relay = Relay::start(None, nothing).await;
+    let mut options = ConnectOptions::default();
+    options.transport = TransportMode::Polling;
+    options.http = Some(http());
+    let mut notifications = options.connect(&relay.url()).await.unwrap();
+    for number in 0..100 {
+        relay.notify(&number.to_string());
+    }
+    // The first is read, so all have arrived: they are one payload.
+    for number in 0..100 {
+        let item = tokio::time::timeout(PATIENCE, notifications.next())
+            .await
+            .unwrap();
+        let notification = item.unwrap().unwrap();
+        assert_eq!(notification.data().unwrap().get(), number.to_string());
+        notifications.close();
+        if number == 1 {
+            // The server was told while there is still something to read.
+            until(|| relay.sessions() == (1, 1)).await;
+        }
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert!(notifications.next().await.is_none());
+    assert!(notifications.next().await.is_none());
+}
+
+#[tokio::test]
 async fn settings_that_cannot_work() {
     let error = Watch::builder(Resource::drive("a/b"))
         .token(token())

@@ -92,6 +92,14 @@ pub enum ConnectError {
         "the namespace / was left, and with revision 4 of Socket.IO that is for the rest of the connection"
     )]
     RootLeft,
+    /// The auth payload is too large: the server announced that it takes no message of that size.
+    #[error("CONNECT with the auth payload takes {size} bytes, the server takes {max}")]
+    AuthTooLarge {
+        /// Bytes of the CONNECT message.
+        size: u64,
+        /// The server's `maxPayload`.
+        max: u64,
+    },
     /// The HTTP client could not be set up.
     #[cfg(feature = "client")]
     #[error(transparent)]
@@ -140,6 +148,7 @@ impl ConnectError {
             | Self::AuthUnsupported
             | Self::Query(_)
             | Self::RootLeft
+            | Self::AuthTooLarge { .. }
             | Self::NamespaceInUse
             | Self::Refused { .. }
             | Self::Closed => false,

@@ -2,7 +2,7 @@
 
 /// Limits of a connection.
 ///
-/// In the worst case each namespace holds the buffered bytes and the held bytes, and the connection one unfinished
+/// In the worst case each namespace holds the buffered bytes, the held bytes and the queued bytes, and the connection one unfinished
 /// packet of [`codec`](Self::codec)'s size.
 ///
 /// ```
@@ -26,6 +26,9 @@ pub struct Limits {
     pub max_held_events: usize,
     /// How many bytes they may have. Default: 64 MiB.
     pub max_held_bytes: usize,
+    /// How many bytes of unread events a namespace may hold before the connection stops reading, as it does at a
+    /// certain number of them. The event that reaches the limit is still taken. Default: 16 MiB.
+    pub max_queued_bytes: usize,
     /// How many acknowledgements may be awaited on the connection, in all its namespaces together. Each costs some
     /// 100 bytes. Default: 65,536.
     pub max_pending_acks: usize,
@@ -39,6 +42,7 @@ impl Default for Limits {
             max_buffered_bytes: 16 << 20,
             max_held_events: 16 << 10,
             max_held_bytes: 64 << 20,
+            max_queued_bytes: 16 << 20,
             max_pending_acks: 1 << 16,
         }
     }

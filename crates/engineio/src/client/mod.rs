@@ -36,6 +36,7 @@ mod websocket;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 pub use self::clock::now;
 pub use self::http::{Http, HttpBuilder, HttpError};
@@ -51,6 +52,9 @@ use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use tokio::task::coop;
 
+/// How much may still come in after a deadline before it is taken to have passed: more than was under way at that time.
+const OVERDUE_INPUTS: usize = 4096;
+
 /// One Engine.IO connection.
 ///
 /// Nothing happens before it is polled and nothing goes on while it is not: poll it for as long as the session is
@@ -65,6 +69,8 @@ pub struct Client {
     send_buffer_bytes: usize,
     /// A deadline had passed when the task last ran out of its share of reading.
     overdue: bool,
+    /// How much has been read since a deadline passed.
+    overdue_inputs: usize,
     reading: bool,
     finished: bool,
 }
@@ -81,6 +87,7 @@ impl Client {
             timer: Timer::default(),
             send_buffer_bytes,
             overdue: false,
+            overdue_inputs: 0,
             reading: true,
             finished: false,
         }
@@ -118,10 +125,27 @@ impl Client {
             }
             self.io.poll_flush(cx);
             if let Poll::Ready(input) = self.io.poll_input(cx, self.reading) {
-                self.connection.handle_input(now(), input);
+                let now = now();
+                self.connection.handle_input(now, input);
+                self.stop_reading_for_ever(now);
                 continue;
             }
             ready!(self.poll_deadline(cx));
+        }
+    }
+
+    /// A caller that polls no further than for some events at a time never sees that there is nothing to read, if the
+    /// peer sends as fast as it is read. Then a deadline has passed when this much more has come.
+    fn stop_reading_for_ever(&mut self, now: Instant) {
+        let deadline = self.connection.poll_timeout();
+        if deadline.is_none_or(|deadline| deadline > now) {
+            self.overdue_inputs = 0;
+            return;
+        }
+        self.overdue_inputs += 1;
+        if self.overdue_inputs > OVERDUE_INPUTS {
+            self.overdue_inputs = 0;
+            self.connection.handle_timeout(now);
         }
     }
 

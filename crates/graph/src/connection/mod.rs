@@ -2,6 +2,8 @@
 
 mod error;
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,6 +12,7 @@ use std::time::Duration;
 use engineio::client::Http;
 use engineio::{CloseReason, Transport};
 use futures_core::Stream;
+use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
 use socketio::{Builder, ConnectError, DisconnectReason, Event, Events, Reconnection, Socket};
 
@@ -157,6 +160,8 @@ enum Hold {
     Open(Socket),
     /// Ready when the server has been told and the connection is closed.
     Closing(BoxFuture<'static, ()>),
+    /// The server has been told; what arrived before may still have to be read.
+    Left,
     Ended,
 }
 
@@ -193,23 +198,27 @@ impl Stream for Notifications {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let item = match &mut this.hold {
-            Hold::Open(_) => match ready!(this.poll_event(cx)) {
-                Ok(Some(notification)) => return Poll::Ready(Some(Ok(notification))),
-                Ok(None) => None,
-                Err(error) => Some(Err(error)),
-            },
+        let is_open = match &mut this.hold {
+            Hold::Open(_) => true,
             Hold::Closing(leaving) => {
                 // Asked first: the request is made when it is polled.
-                let left = leaving.as_mut().poll(cx);
-                if let Poll::Ready(Ok(Some(notification))) = this.poll_event(cx) {
-                    return Poll::Ready(Some(Ok(notification)));
+                if leaving.as_mut().poll(cx).is_ready() {
+                    this.hold = Hold::Left;
                 }
-                ready!(left);
-                None
+                false
             }
-            Hold::Ended => None,
+            Hold::Left => false,
+            Hold::Ended => return Poll::Ready(None),
         };
+        // The events of a connection that was left end by themselves, behind all that has arrived.
+        let item = match ready!(this.poll_event(cx)) {
+            Ok(Some(notification)) => return Poll::Ready(Some(Ok(notification))),
+            Err(error) if is_open => Some(Err(error)),
+            Ok(None) | Err(_) => None,
+        };
+        if let Hold::Closing(leaving) = &mut this.hold {
+            ready!(leaving.as_mut().poll(cx));
+        }
         this.hold = Hold::Ended;
         Poll::Ready(item)
     }
@@ -295,18 +304,43 @@ impl Reader {
     /// Cuts out the query, and the value of each parameter as it is and decoded.
     fn clean(&self, said: &str) -> String {
         let query = self.url.query().expose_secret();
-        let values = || {
-            query
-                .split('&')
-                .filter_map(|pair| Some(pair.split_once('=')?.1))
-        };
-        let decoded: Vec<_> = values()
-            .map(|value| percent_encoding::percent_decode_str(value).decode_utf8_lossy())
-            .collect();
-        let mut secrets = vec![query];
-        secrets.extend(values());
-        secrets.extend(decoded.iter().map(|value| &**value));
+        let mut secrets = vec![Cow::Borrowed(query)];
+        for pair in query.split('&') {
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+            secrets.push(value.into());
+            secrets.push(percent_decode_str(value).decode_utf8_lossy());
+            // A form decoder takes `+` for a space.
+            let spaced = value.replace('+', " ");
+            let spaced = percent_decode_str(&spaced).decode_utf8_lossy();
+            secrets.push(spaced.into_owned().into());
+        }
         secrets.retain(|secret| secret.len() >= MIN_SECRET_LEN);
+        // What contains another one goes first.
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        let secrets: Vec<&str> = secrets.iter().map(AsRef::as_ref).collect();
         text::clean(said, &secrets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_service_says_comes_without_the_credential() {
+        let url = "https://h/n?token=abcd&sig=abcdPLANTED%2B%3D&key=PLANTED+x%2Fy&PLANTED-flag&v=1";
+        let url = NotificationUrl::parse(url).unwrap();
+        let reader = Reader { url };
+        for (said, expected) in [
+            ("no abcd here", "no [redacted] here"),
+            ("bad abcdPLANTED%2B%3D", "bad [redacted]"),
+            ("bad abcdPLANTED+=", "bad [redacted]"),
+            ("bad PLANTED+x/y", "bad [redacted]"),
+            ("bad PLANTED x/y", "bad [redacted]"),
+            ("bad PLANTED-flag", "bad [redacted]"),
+            ("version 1", "version 1"),
+        ] {
+            assert_eq!(reader.clean(said), expected, "{said}");
+        }
     }
 }

@@ -49,21 +49,25 @@ impl Backlog {
         self.events.push_front(event);
     }
 
-    /// All that the waiting events ask for is one `delta` query, and to know of an outage that
-    /// lasts. So one resync stands for them, and the last `Down` unless coverage came back after.
+    /// All that the waiting events ask for is a `delta` query, and to know whether there is coverage.
     ///
-    /// The resync says `Lagged` if notifications were lost, else what the last one said.
+    /// So what is left is that coverage began or came back, one resync for the rest, a renewal, and
+    /// the last `Down` unless coverage came back after it. The resync says `Lagged` if notifications
+    /// were lost, else what the last one said.
     fn coalesce(&mut self) {
+        let mut coverage = None;
         let mut resync = None;
         let mut down = None;
         let mut renewed = None;
         for event in self.events.drain(..) {
             match event {
                 WatchEvent::Notification(_) => resync = Some(ResyncReason::Lagged),
+                WatchEvent::Resync(reason) if reason.restores_coverage() => {
+                    down = None;
+                    // The first one: that is how the start of it all stays the first event.
+                    coverage = coverage.or(Some(reason));
+                }
                 WatchEvent::Resync(reason) => {
-                    if reason.restores_coverage() {
-                        down = None;
-                    }
                     if resync != Some(ResyncReason::Lagged) {
                         resync = Some(reason);
                     }
@@ -72,9 +76,11 @@ impl Backlog {
                 WatchEvent::Renewed => renewed = Some(event),
             }
         }
-        let resync = resync.map(WatchEvent::Resync);
-        self.events
-            .extend(resync.into_iter().chain(renewed).chain(down));
+        if coverage.is_some() && resync != Some(ResyncReason::Lagged) {
+            resync = None;
+        }
+        let resyncs = coverage.into_iter().chain(resync).map(WatchEvent::Resync);
+        self.events.extend(resyncs.chain(renewed).chain(down));
         self.bytes = self.events.iter().map(bytes).sum();
     }
 }
@@ -165,14 +171,28 @@ mod tests {
         let rows = [
             (
                 vec![resync(Started), down(), resync(Reconnected), down(), down()],
-                vec![resync(Reconnected), down()],
+                vec![resync(Started), down()],
             ),
             (
                 vec![resync(Started), down(), down(), down(), resync(Reconnected)],
+                vec![resync(Started)],
+            ),
+            (
+                vec![
+                    resync(Reconnected),
+                    down(),
+                    down(),
+                    down(),
+                    resync(Reconnected),
+                ],
                 vec![resync(Reconnected)],
             ),
             (
                 vec![resync(Started), down(), down(), down(), resync(Safety)],
+                vec![resync(Started), down()],
+            ),
+            (
+                vec![down(), down(), down(), down(), resync(Safety)],
                 vec![resync(Safety), down()],
             ),
             (vec![down(); 5], vec![down()]),
@@ -185,7 +205,22 @@ mod tests {
                     down(),
                     resync(Reconnected),
                 ],
-                vec![resync(ResyncReason::Lagged), WatchEvent::Renewed],
+                vec![
+                    resync(Started),
+                    resync(ResyncReason::Lagged),
+                    WatchEvent::Renewed,
+                ],
+            ),
+            // The application knows of an outage: that it is over must not drown.
+            (
+                vec![
+                    resync(Reconnected),
+                    notification("1"),
+                    notification("2"),
+                    notification("3"),
+                    notification("4"),
+                ],
+                vec![resync(Reconnected), resync(ResyncReason::Lagged)],
             ),
         ];
         for (given, expected) in rows {

@@ -92,14 +92,20 @@ impl Driver {
         for _ in 0..ROUNDS {
             self.obey();
             let now = now();
-            if self.poll_io(cx, now) {
-                continue;
-            }
+            let is_busy = self.poll_io(cx, now);
             let is_done = self
                 .give_up_at
-                .is_some_and(|at| self.links.is_empty() || at <= now);
+                .is_some_and(|at| at <= now || (!is_busy && self.links.is_empty()));
             if is_done {
                 return Poll::Ready(());
+            }
+            // A flood does not stop the clock.
+            if self.machine.poll_timeout().is_some_and(|at| at <= now) {
+                self.machine.handle_timeout(now);
+                continue;
+            }
+            if is_busy {
+                continue;
             }
             if self.poll_timer(cx, now).is_pending() {
                 return Poll::Pending;
@@ -178,10 +184,6 @@ impl Driver {
             None => self.machine.poll_timeout(),
         };
         let delay = deadline.map_or(LONGEST_SLEEP, |at| at.saturating_duration_since(now));
-        if delay.is_zero() {
-            self.machine.handle_timeout(now);
-            return Poll::Ready(());
-        }
         let wake_at = tokio::time::Instant::now() + delay.min(LONGEST_SLEEP);
         let timer = self.timer.get_or_insert_with(|| Box::pin(timer()));
         timer.as_mut().reset(wake_at);

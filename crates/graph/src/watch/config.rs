@@ -11,13 +11,13 @@ pub struct WatchConfig {
     /// How long before its expiration a URL is replaced, at most: for lifetimes of less than ten
     /// times this, it is a tenth of the lifetime. Default 120 seconds.
     pub renew_margin: Duration,
-    /// When a URL without a known expiration is replaced. Default 30 minutes.
+    /// When a URL without a known expiration is replaced. Default 30 minutes; at least 1 second.
     pub renew_interval: Duration,
     /// How long a connection that was replaced is kept: what was sent on it before the new one was
     /// up may still be under way. Default 2 seconds.
     pub overlap: Duration,
     /// How long after the last resync the application is told to resync to be safe, whether or not
-    /// there is coverage; `None` for never. Default 15 minutes.
+    /// there is coverage; `None` for never. Default 15 minutes; at least 1 second.
     pub safety_resync: Option<Duration>,
     /// The delays between failed attempts, how many are made, and how long coverage must have
     /// lasted until the failures before it are forgotten.

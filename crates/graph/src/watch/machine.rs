@@ -8,11 +8,15 @@ use crate::connection::ConnectionError;
 use crate::error::GraphError;
 use crate::notification::Notification;
 use crate::notification_url::NotificationUrl;
+use crate::token::TokenError;
 use crate::watch::config::WatchConfig;
 use crate::watch::event::{ResyncReason, WatchError, WatchEvent};
 
 /// Between two renewals passes at least this, however short the lifetimes are.
 const MIN_RENEW_INTERVAL: Duration = Duration::from_secs(1);
+
+/// And between two precautions.
+const MIN_SAFETY_RESYNC: Duration = Duration::from_secs(1);
 
 /// A delay beyond this is as good as this, and cannot overflow a point in time.
 const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -139,7 +143,7 @@ impl Machine {
     /// Starts the first attempt. `seed` decides the jitter.
     pub(crate) fn new(config: WatchConfig, source: Source, now: Instant, seed: u64) -> Self {
         let mut machine = Self {
-            safety_resync_at: config.safety_resync.map(|interval| after(now, interval)),
+            safety_resync_at: safety_resync_at(&config, now),
             config,
             source,
             coverage: None,
@@ -300,9 +304,10 @@ impl Machine {
         self.coverage = Some(Coverage {
             id,
             lease,
-            stable_at: match &old {
+            stable_at: match old.as_ref().and_then(|old| old.stable_at) {
                 // Coverage goes on, so the time that it has lasted goes on too.
-                Some(old) => old.stable_at,
+                Some(stable_at) => Some(stable_at),
+                // The renewal itself may have failed before.
                 None => Some(after(now, self.config.backoff.stable_after)),
             },
         });
@@ -375,10 +380,12 @@ impl Machine {
             WatchError::Connection(error) => {
                 matches!(self.source, Source::Fixed(_)) && !error.is_retryable()
             }
-            WatchError::Graph(
-                GraphError::Unauthorized(_) | GraphError::Forbidden(_) | GraphError::NotFound(_),
-            ) => true,
+            WatchError::Graph(GraphError::Unauthorized(_) | GraphError::Forbidden(_)) => true,
             WatchError::Graph(error) => !self.was_covered && !error.is_retryable(),
+            // Such as a token file that is read while it is written anew.
+            WatchError::Token(
+                TokenError::Empty | TokenError::IllegalCharacter { .. } | TokenError::TooLong,
+            ) => !self.was_covered,
             other => !other.is_retryable(),
         }
     }
@@ -414,16 +421,18 @@ impl Machine {
     }
 
     fn resync(&mut self, now: Instant, reason: ResyncReason) {
-        self.safety_resync_at = self
-            .config
-            .safety_resync
-            .map(|interval| after(now, interval));
+        self.safety_resync_at = safety_resync_at(&self.config, now);
         self.report(WatchEvent::Resync(reason));
     }
 
     fn report(&mut self, event: WatchEvent) {
         self.events.push_back(Event::Watch(event));
     }
+}
+
+fn safety_resync_at(config: &WatchConfig, now: Instant) -> Option<Instant> {
+    let interval = config.safety_resync?.max(MIN_SAFETY_RESYNC);
+    Some(after(now, interval))
 }
 
 fn is_reached(deadline: Option<Instant>, now: Instant) -> bool {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod relay;
+pub(crate) mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -9,6 +9,7 @@ use engineio::{Transport, Version};
 use http::HeaderMap;
 use serde::Serialize;
 use socketio_codec::{EncodeError, Json, Namespace, Query};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
@@ -184,7 +185,8 @@ impl Builder {
         self
     }
 
-    /// How many events may wait in [`Events`] before the connection stops reading; at least 1. Default: 1024. The
+    /// How many events may wait in [`Events`] before the connection stops reading; at least 1. Default: 1024. It also
+    /// stops at [`Limits::max_queued_bytes`]. The
     /// connection itself holds, beyond that, what it had received when it stopped: at most one polling response, or
     /// the events that came before the answer to CONNECT.
     #[must_use]
@@ -220,7 +222,7 @@ impl Builder {
         let http = self.http.map_or_else(Http::new, Ok)?;
         let span = tracing::debug_span!("socketio", host = endpoint.host(), port = endpoint.port());
         let (control, control_end) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(self.session.limits.codec.max_attachments));
+        let shared = Arc::new(Shared::new(Handle::current(), &self.session.limits));
         let dialer = Dialer {
             http,
             endpoint,

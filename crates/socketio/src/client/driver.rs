@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use engineio::client::{Client, Http, Timer, now};
-use engineio::{CloseReason, Endpoint, Version};
+use engineio::{CloseReason, Endpoint, Transport, Version};
 use http::HeaderMap;
 use socketio_codec::Args;
 use tokio::sync::{mpsc, oneshot};
@@ -37,6 +37,11 @@ impl Dialer {
         config.version = version;
         Client::new(self.http.clone(), self.endpoint.clone(), config)
             .with_headers(self.headers.clone())
+    }
+
+    fn first_transport(&self) -> Transport {
+        let first = self.config.transports.first();
+        first.copied().unwrap_or(Transport::Polling)
     }
 }
 
@@ -77,6 +82,14 @@ struct Member {
     mailbox: Mailbox,
     /// Who waits for the namespace to be joined for the first time.
     joined: Option<oneshot::Sender<Result<(), ConnectError>>>,
+}
+
+impl Member {
+    /// Whoever awaits an acknowledgement learns of it by the end of the channel.
+    fn refuse_commands(&mut self) {
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
+    }
 }
 
 impl Driver {
@@ -133,7 +146,6 @@ impl Driver {
 
     /// Handles come, go, and lose interest.
     fn poll_control(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut acks_dropped = false;
         let mut progress = false;
         while let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
             progress = true;
@@ -145,18 +157,14 @@ impl Driver {
                         self.leave(index, now);
                     }
                 }
-                Control::AckDropped => acks_dropped = true,
-            }
-        }
-        if acks_dropped {
-            let session = &mut self.session;
-            self.acks.retain(|key, reply| {
-                let awaited = !reply.is_closed();
-                if !awaited {
-                    session.cancel_ack(*key);
+                Control::AckDropped(awaited) => {
+                    if let Some(key) = awaited.get()
+                        && self.acks.remove(key).is_some()
+                    {
+                        self.session.cancel_ack(*key);
+                    }
                 }
-                awaited
-            });
+            }
         }
         progress
     }
@@ -181,12 +189,14 @@ impl Driver {
         self.settle(now);
     }
 
-    /// What was emitted before goes first.
+    /// What was emitted before goes first, and nothing behind it: others who go on emitting must not keep this from
+    /// ending.
     fn leave(&mut self, index: usize, now: Instant) {
         let Some(member) = self.members.get_mut(index) else {
             return;
         };
         let key = member.key;
+        member.commands.close();
         while let Ok(command) = member.commands.try_recv() {
             execute(&mut self.session, &mut self.acks, key, *command);
         }
@@ -207,6 +217,7 @@ impl Driver {
         self.settle(now);
         // What had to wait may have filled the queue again.
         if self.blocked.is_none() {
+            self.session.set_reading(now, true);
             match &mut self.link {
                 Link::Up(client) => client.resume_reading(),
                 Link::Wanted(version) => {
@@ -227,6 +238,10 @@ impl Driver {
             let Poll::Ready(event) = client.poll_event(cx) else {
                 return count > 0;
             };
+            if matches!(event, None | Some(engineio::Event::Closed(_))) {
+                self.link = Link::Down;
+                self.shared.closed(self.dialer.first_transport());
+            }
             let input = match event {
                 Some(engineio::Event::Opened {
                     handshake,
@@ -254,14 +269,10 @@ impl Driver {
                 }
                 Some(engineio::Event::Closed(reason)) => {
                     tracing::debug!(%reason, "the connection is closed");
-                    self.link = Link::Down;
                     Input::LinkClosed(reason)
                 }
                 Some(_) => continue,
-                None => {
-                    self.link = Link::Down;
-                    Input::LinkClosed(CloseReason::Local)
-                }
+                None => Input::LinkClosed(CloseReason::Local),
             };
             self.session.handle_input(now, input);
             self.settle(now);
@@ -279,6 +290,11 @@ impl Driver {
                 continue;
             };
             let key = member.key;
+            if !self.session.is_wanted(key) {
+                // Its last event waits for a reader. Whoever emits is told now: it may be the reader.
+                member.refuse_commands();
+                continue;
+            }
             let takes = if self.session.is_joined(key) {
                 writable
             } else {
@@ -320,7 +336,7 @@ impl Driver {
         while self.blocked.is_none()
             && let Some((key, event)) = self.session.poll_event()
         {
-            self.deliver(key, event);
+            self.deliver(key, event, now);
         }
     }
 
@@ -359,7 +375,7 @@ impl Driver {
         }
     }
 
-    fn deliver(&mut self, key: NamespaceKey, event: Event) {
+    fn deliver(&mut self, key: NamespaceKey, event: Event, now: Instant) {
         let Some(index) = self.members.iter().position(|member| member.key == key) else {
             return;
         };
@@ -395,6 +411,7 @@ impl Driver {
             self.members.remove(index);
         } else if member.mailbox.is_full() {
             self.blocked = Some(key);
+            self.session.set_reading(now, false);
             if let Link::Up(client) = &mut self.link {
                 client.pause_reading();
             }
@@ -432,12 +449,17 @@ fn execute(
             event,
             deadline,
             reply,
+            awaited,
         } => {
             if reply.is_closed() {
                 return;
             }
             match session.emit_with_ack(key, event, deadline) {
-                Ok(ack) => drop(acks.insert(ack, reply)),
+                Ok(ack) => {
+                    // Set here and nowhere else.
+                    awaited.set(ack).ok();
+                    acks.insert(ack, reply);
+                }
                 Err(error) => drop(reply.send(Err(error.into()))),
             }
             None

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::vec;
 
+use engineio::Bytes;
 use futures_core::Stream;
 use futures_util::task::AtomicWaker;
 use tokio::sync::mpsc;
@@ -18,7 +19,8 @@ use super::membership::Membership;
 /// Everything that happens in one namespace, in order: first [`Event::Connected`], then the server's events and the
 /// namespace's lifecycle. The stream ends behind an event that [is final](crate::event::Event::is_final).
 ///
-/// Read it: the queue is bounded ([`Builder::event_queue`](crate::Builder::event_queue)). Nothing is ever dropped, so
+/// Read it: the queue is bounded, in events ([`Builder::event_queue`](crate::Builder::event_queue)) and in bytes
+/// ([`Limits::max_queued_bytes`](crate::Limits::max_queued_bytes)). Nothing is ever dropped, so
 /// when it is full the connection stops reading, for all its namespaces, until half of it has been read; meanwhile the
 /// heartbeat deadline of this side is suspended, acknowledgements are not received, and a lost connection is neither
 /// noticed nor replaced. Who only sends can drop the `Events` instead: what would have gone there is discarded.
@@ -42,31 +44,33 @@ pub(super) struct Inbox {
 pub(super) struct Mailbox {
     batches: mpsc::UnboundedSender<Vec<Event>>,
     batch: Vec<Event>,
-    limit: usize,
     gauge: Arc<Gauge>,
 }
 
-/// Counts events, which the channel cannot, and wakes the task when there is room again.
+/// Measures what is queued, which the channel cannot, and wakes the task when there is room again.
 struct Gauge {
-    queued: AtomicUsize,
-    /// Lower than the limit, so that a slow reader does not wake the task for every single event.
-    resume_at: usize,
+    events: Level,
+    bytes: Level,
     task: AtomicWaker,
 }
 
-/// A queue of `limit` events, at least one.
-pub(super) fn mailbox(limit: usize) -> (Mailbox, Inbox) {
-    let limit = limit.max(1);
+/// One measure of the queue.
+struct Level {
+    queued: AtomicUsize,
+    limit: usize,
+}
+
+/// A queue of so many events, at least one, or so many bytes.
+pub(super) fn mailbox(max_events: usize, max_bytes: usize) -> (Mailbox, Inbox) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let gauge = Arc::new(Gauge {
-        queued: AtomicUsize::new(0),
-        resume_at: limit / 2,
+        events: Level::new(max_events),
+        bytes: Level::new(max_bytes),
         task: AtomicWaker::new(),
     });
     let mailbox = Mailbox {
         batches: sender,
         batch: Vec::new(),
-        limit,
         gauge: gauge.clone(),
     };
     let inbox = Inbox {
@@ -77,11 +81,55 @@ pub(super) fn mailbox(limit: usize) -> (Mailbox, Inbox) {
     (mailbox, inbox)
 }
 
+impl Level {
+    fn new(limit: usize) -> Self {
+        Self {
+            queued: AtomicUsize::new(0),
+            limit: limit.max(1),
+        }
+    }
+
+    /// Lower than the limit, so that a slow reader does not wake the task for every single event.
+    fn resume_at(&self) -> usize {
+        self.limit / 2
+    }
+
+    fn add(&self, amount: usize) {
+        self.queued.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Whether this has made room.
+    fn subtract(&self, amount: usize) -> bool {
+        let before = self.queued.fetch_sub(amount, Ordering::AcqRel);
+        before > self.resume_at() && before - amount <= self.resume_at()
+    }
+
+    fn is_full(&self) -> bool {
+        self.queued.load(Ordering::Acquire) >= self.limit
+    }
+
+    fn has_room(&self) -> bool {
+        self.queued.load(Ordering::Acquire) <= self.resume_at()
+    }
+}
+
+/// What an event holds beyond its place in the queue.
+fn bytes(event: &Event) -> usize {
+    match event {
+        Event::Message(message) => {
+            let attachments = message.attachments().iter().map(Bytes::len);
+            message.json().len() + attachments.sum::<usize>()
+        }
+        _ => 0,
+    }
+}
+
 impl Mailbox {
     /// Adds an event to the present batch, unless nobody reads.
     pub(super) fn push(&mut self, event: Event) {
         if !self.batches.is_closed() {
-            self.gauge.queued.fetch_add(1, Ordering::Relaxed);
+            self.gauge.events.add(1);
+            self.gauge.bytes.add(bytes(&event));
             self.batch.push(event);
         }
     }
@@ -95,14 +143,15 @@ impl Mailbox {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        !self.batches.is_closed() && self.gauge.queued.load(Ordering::Acquire) >= self.limit
+        let full = self.gauge.events.is_full() || self.gauge.bytes.is_full();
+        full && !self.batches.is_closed()
     }
 
     /// Waits until the reader has caught up, or is gone.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         // First register, then look: what happens in between wakes.
         self.gauge.task.register(cx.waker());
-        let room = self.gauge.queued.load(Ordering::Acquire) <= self.gauge.resume_at;
+        let room = self.gauge.events.has_room() && self.gauge.bytes.has_room();
         if room || self.batches.is_closed() {
             Poll::Ready(())
         } else {
@@ -115,7 +164,8 @@ impl Inbox {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
             if let Some(event) = self.batch.next() {
-                if self.gauge.queued.fetch_sub(1, Ordering::AcqRel) == self.gauge.resume_at + 1 {
+                // Whichever makes room last finds that the other one has it.
+                if self.gauge.events.subtract(1) | self.gauge.bytes.subtract(bytes(&event)) {
                     self.gauge.task.wake();
                 }
                 return Poll::Ready(Some(event));
@@ -159,7 +209,7 @@ impl Stream for Events {
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let queued = self.inbox.gauge.queued.load(Ordering::Relaxed);
+        let queued = self.inbox.gauge.events.queued.load(Ordering::Relaxed);
         f.debug_struct("Events")
             .field("queued", &queued)
             .finish_non_exhaustive()
@@ -169,6 +219,7 @@ impl fmt::Debug for Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Message;
     use engineio::Transport;
     use std::sync::atomic::AtomicBool;
     use std::task::{Wake, Waker};
@@ -194,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_task_is_woken_when_half_of_a_full_queue_has_been_read() {
-        let (mut mailbox, mut inbox) = mailbox(4);
+        let (mut mailbox, mut inbox) = mailbox(4, usize::MAX);
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(flag.clone());
         let cx = &mut Context::from_waker(&waker);
@@ -217,7 +268,7 @@ mod tests {
     #[test]
     fn a_queue_of_one_works_and_one_of_none_is_one() {
         for limit in [0, 1] {
-            let (mut mailbox, mut inbox) = mailbox(limit);
+            let (mut mailbox, mut inbox) = mailbox(limit, usize::MAX);
             let cx = &mut Context::from_waker(Waker::noop());
             assert!(!mailbox.is_full());
             mailbox.push(event());
@@ -229,8 +280,30 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_is_full_of_bytes_too_and_wakes_when_half_of_them_are_gone() {
+        let (mut mailbox, mut inbox) = mailbox(100, 24);
+        let flag = Arc::new(Flag::default());
+        let waker = Waker::from(flag.clone());
+        let cx = &mut Context::from_waker(&waker);
+        for _ in 0..3 {
+            assert!(!mailbox.is_full());
+            let event = socketio_codec::Event::new("x", &"1").unwrap();
+            assert_eq!(event.json().len(), 9);
+            mailbox.push(Event::Message(Message { event, ack: None }));
+        }
+        assert!(mailbox.is_full());
+        mailbox.flush();
+        assert!(read(&mut inbox));
+        assert!(mailbox.poll_room(cx).is_pending() && !flag.0.load(Ordering::SeqCst));
+        assert!(read(&mut inbox));
+        assert!(flag.0.load(Ordering::SeqCst));
+        assert!(mailbox.poll_room(cx).is_ready());
+        assert!(read(&mut inbox) && !mailbox.is_full());
+    }
+
+    #[test]
     fn a_reader_that_has_gone_is_never_full_and_wakes_the_task() {
-        let (mut mailbox, inbox) = mailbox(1);
+        let (mut mailbox, inbox) = mailbox(1, usize::MAX);
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(flag.clone());
         let cx = &mut Context::from_waker(&waker);
@@ -246,7 +319,7 @@ mod tests {
 
     #[test]
     fn what_was_handed_over_can_be_read_when_the_task_is_gone() {
-        let (mut mailbox, mut inbox) = mailbox(4);
+        let (mut mailbox, mut inbox) = mailbox(4, usize::MAX);
         mailbox.push(event());
         mailbox.push(event());
         mailbox.flush();

@@ -1,19 +1,22 @@
 //! What the handles of one joined namespace share, and how they talk to the connection's task.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use engineio::Transport;
 use socketio_codec::{Args, Bytes, Event, Json, Namespace, Query};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Timeout;
 
 use super::events::{Events, Mailbox, mailbox};
 use super::socket::Socket;
 use crate::error::{AckError, ConnectError, EmitError};
 use crate::event::Connected;
-use crate::session::AckTicket;
+use crate::limits::Limits;
 use crate::session::outgoing;
+use crate::session::{AckKey, AckTicket};
 
 /// How many commands of a namespace wait for its task before senders are made to wait. Only bursts need room here.
 const COMMANDS: usize = 16;
@@ -38,6 +41,8 @@ pub(super) enum Command {
         event: Event,
         deadline: Instant,
         reply: oneshot::Sender<Result<Args, AckError>>,
+        /// Where the task says what it awaits.
+        awaited: Arc<OnceLock<AckKey>>,
     },
     Reply {
         ticket: AckTicket,
@@ -53,8 +58,9 @@ pub(super) enum Control {
         id: MembershipId,
         done: Option<oneshot::Sender<()>>,
     },
-    /// Somebody does not await an acknowledgement any more.
-    AckDropped,
+    /// Somebody does not await this acknowledgement any more. If nothing is in here, its event has not been taken, and
+    /// will not be.
+    AckDropped(Arc<OnceLock<AckKey>>),
 }
 
 /// The task's end of a membership.
@@ -81,7 +87,10 @@ pub(super) struct Status {
 /// What all handles of a connection know about it.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// Where the connection's task runs, and its timers.
+    runtime: Handle,
     pub(super) max_attachments: usize,
+    max_queued_bytes: usize,
     last_id: AtomicU64,
     /// The largest message that the server takes, as of the latest handshake; 0 if it said nothing.
     max_payload: AtomicU64,
@@ -102,7 +111,7 @@ impl Membership {
         let id = MembershipId(shared.last_id.fetch_add(1, Ordering::Relaxed));
         let status = Arc::new(Status::default());
         let (commands, commands_end) = mpsc::channel(COMMANDS);
-        let (mailbox, inbox) = mailbox(event_queue);
+        let (mailbox, inbox) = mailbox(event_queue, shared.max_queued_bytes);
         let (joined, outcome) = oneshot::channel();
         let membership = Arc::new(Self {
             id,
@@ -210,13 +219,21 @@ impl Status {
 }
 
 impl Shared {
-    pub(super) fn new(max_attachments: usize) -> Self {
+    pub(super) fn new(runtime: Handle, limits: &Limits) -> Self {
         Self {
-            max_attachments,
+            runtime,
+            max_attachments: limits.codec.max_attachments,
+            max_queued_bytes: limits.max_queued_bytes,
             last_id: AtomicU64::new(0),
             max_payload: AtomicU64::new(0),
             websocket: AtomicU64::new(0),
         }
+    }
+
+    /// As [`tokio::time::timeout`], but by the connection's runtime: handles are used outside of runtimes, too.
+    pub(super) fn timeout<F: Future>(&self, limit: Duration, future: F) -> Timeout<F> {
+        let _runtime = self.runtime.enter();
+        tokio::time::timeout(limit, future)
     }
 
     pub(super) fn opened(&self, transport: Transport, max_payload: Option<u64>) {
@@ -230,6 +247,11 @@ impl Shared {
         self.websocket.store(websocket, Ordering::Relaxed);
     }
 
+    /// The next connection opens with this transport. It may carry less: on polling, attachments are a third larger.
+    pub(super) fn closed(&self, next: Transport) {
+        self.upgraded(next);
+    }
+
     fn capacity(&self) -> (Option<u64>, Transport) {
         let max = self.max_payload.load(Ordering::Relaxed);
         let websocket = self.websocket.load(Ordering::Relaxed) != 0;
@@ -239,5 +261,23 @@ impl Shared {
             Transport::Polling
         };
         ((max != 0).then_some(max), transport)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_emitted_without_a_connection_must_fit_the_next_one() {
+        let shared = Shared::new(Handle::current(), &Limits::default());
+        shared.opened(Transport::Polling, Some(1000));
+        assert_eq!(shared.capacity(), (Some(1000), Transport::Polling));
+        shared.upgraded(Transport::WebSocket);
+        assert_eq!(shared.capacity(), (Some(1000), Transport::WebSocket));
+        shared.closed(Transport::Polling);
+        assert_eq!(shared.capacity(), (Some(1000), Transport::Polling));
+        shared.opened(Transport::WebSocket, None);
+        assert_eq!(shared.capacity(), (None, Transport::WebSocket));
     }
 }

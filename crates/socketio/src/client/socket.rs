@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use engineio::client::now;
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::builder::NamespaceBuilder;
 use super::membership::{Command, Control, Membership};
 use crate::error::{AckError, EmitError};
-use crate::session::{AckTicket, later};
+use crate::session::{AckKey, AckTicket, later};
 
 /// Digits of the largest acknowledgement id.
 const MAX_ACK_DIGITS: usize = 20;
@@ -70,14 +70,16 @@ impl Socket {
         let event = self.event(name, &args, MAX_ACK_DIGITS);
         async move {
             let (reply, settled) = oneshot::channel();
-            let deadline = later(now(), timeout);
+            let awaited = Arc::new(OnceLock::new());
             let command = Command::EmitWithAck {
                 event: event?,
-                deadline,
+                deadline: later(now(), timeout),
                 reply,
+                awaited: awaited.clone(),
             };
             let mut pending = PendingReply {
                 settled,
+                awaited,
                 control: &self.membership.control,
             };
             // The session keeps the deadline too, but only from when the event has reached it.
@@ -87,7 +89,9 @@ impl Socket {
                     .await
                     .unwrap_or(Err(AckError::Disconnected))
             };
-            tokio::time::timeout(timeout, settle)
+            self.membership
+                .shared
+                .timeout(timeout, settle)
                 .await
                 .unwrap_or(Err(AckError::Timeout))
         }
@@ -144,15 +148,17 @@ impl fmt::Debug for Socket {
 /// An acknowledgement that is awaited. When it is dropped unsettled, the task is told to forget it.
 struct PendingReply<'a> {
     settled: oneshot::Receiver<Result<Args, AckError>>,
+    awaited: Arc<OnceLock<AckKey>>,
     control: &'a mpsc::UnboundedSender<Control>,
 }
 
 impl Drop for PendingReply<'_> {
     fn drop(&mut self) {
         if !self.settled.is_terminated() {
-            // First close: the task looks which ones are closed.
+            // First close: the task takes no event whose reply is closed.
             self.settled.close();
-            self.control.send(Control::AckDropped).ok();
+            let awaited = std::mem::take(&mut self.awaited);
+            self.control.send(Control::AckDropped(awaited)).ok();
         }
     }
 }

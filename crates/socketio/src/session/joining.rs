@@ -45,8 +45,16 @@ impl Session {
         let (auth, query) = (active.auth.as_ref(), active.query.as_ref());
         match link.protocol.admission(&slot.name, auth, query) {
             Admission::Connect(packet) => {
+                let packet = Outgoing::new(&packet);
+                // Credentials that the server would not take are the end for their namespace: sending them would cost
+                // all the others the connection.
+                if let Some((size, max)) = self.link.excess(&packet) {
+                    self.not_joined(key, State::Idle, ConnectError::AuthTooLarge { size, max });
+                    self.close_unused_link();
+                    return;
+                }
                 active.phase = joining;
-                self.send(Outgoing::new(&packet));
+                self.send(packet);
             }
             Admission::Expect => active.phase = joining,
             Admission::Present => {

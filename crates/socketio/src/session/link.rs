@@ -88,14 +88,21 @@ impl Link {
 
     /// Whether the server takes a packet of that size; without a link, nobody knows.
     pub(super) fn check_size(&self, outgoing: &Outgoing) -> Result<(), EmitError> {
+        match self.excess(outgoing) {
+            Some((size, max)) => Err(EmitError::TooLarge { size, max }),
+            None => Ok(()),
+        }
+    }
+
+    /// The size of a packet and the largest one that the server takes, if that is less.
+    pub(super) fn excess(&self, outgoing: &Outgoing) -> Option<(u64, u64)> {
         let Self::Open(link) = self else {
-            return Ok(());
+            return None;
         };
         let size = outgoing.largest_message(link.transport);
-        match link.max_payload {
-            Some(max) if size > max => Err(EmitError::TooLarge { size, max }),
-            _ => Ok(()),
-        }
+        link.max_payload
+            .filter(|max| size > *max)
+            .map(|max| (size, max))
     }
 }
 

@@ -141,10 +141,15 @@ pub struct Session {
     random: fastrand::Rng,
     finding: Finding,
     link: Link,
+    /// Whether what the server sends reaches the session.
+    reading: bool,
     /// Attempts made since the last stable connection.
     attempts: u32,
     slots: Vec<Slot>,
     by_name: HashMap<Namespace, usize>,
+    /// All acknowledgement ids of namespaces that have lost their slot are below: when they are joined again, a late
+    /// acknowledgement must not be taken for a new one.
+    forgotten_acks: u64,
     acks: PendingAcks,
     actions: VecDeque<Action>,
     events: VecDeque<(NamespaceKey, Event)>,
@@ -162,9 +167,11 @@ impl Session {
             config,
             random: fastrand::Rng::with_seed(seed),
             link: Link::Down,
+            reading: true,
             attempts: 0,
             slots: Vec::new(),
             by_name: HashMap::new(),
+            forgotten_acks: 0,
             acks: PendingAcks::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -196,10 +203,10 @@ impl Session {
         if auth.is_some() && self.finding.excludes_auth() {
             return Err(ConnectError::AuthUnsupported);
         }
-        let index = *self.by_name.entry(namespace.clone()).or_insert_with(|| {
-            self.slots.push(Slot::new(namespace));
-            self.slots.len() - 1
-        });
+        let index = match self.by_name.get(&namespace) {
+            Some(index) => *index,
+            None => self.new_slot(namespace),
+        };
         let Some(slot) = self.slots.get_mut(index) else {
             return Err(ConnectError::Closed);
         };
@@ -225,6 +232,28 @@ impl Session {
             Link::Waiting { .. } | Link::Opening => {}
         }
         Ok(key)
+    }
+
+    /// A place for a namespace: one that another namespace has left, so that a program that passes through many holds
+    /// no more of them than it has had at a time.
+    fn new_slot(&mut self, namespace: Namespace) -> usize {
+        let idle = self
+            .slots
+            .iter()
+            .position(|slot| matches!(slot.state, State::Idle));
+        let index = idle.unwrap_or(self.slots.len());
+        if let Some(slot) = self.slots.get_mut(index) {
+            self.by_name.remove(&slot.name);
+            self.forgotten_acks = self.forgotten_acks.max(slot.next_ack);
+            slot.name = namespace.clone();
+        } else {
+            self.slots.push(Slot::new(namespace.clone()));
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.next_ack = self.forgotten_acks;
+        }
+        self.by_name.insert(namespace, index);
+        index
     }
 
     /// Leaves a namespace: sends DISCONNECT if it was joined, drops what was waiting for it, and reports a final
@@ -341,6 +370,13 @@ impl Session {
         self.slot(key).is_some_and(Slot::is_joined)
     }
 
+    /// Whether the namespace is joined or still to be: it has not been left, refused or disconnected for good.
+    #[must_use]
+    pub fn is_wanted(&self, key: NamespaceKey) -> bool {
+        self.slot(key)
+            .is_some_and(|slot| matches!(slot.state, State::Active(_)))
+    }
+
     /// Whether an event would be taken: the namespace is joined, or its buffer has room.
     #[must_use]
     pub fn has_room(&self, key: NamespaceKey) -> bool {
@@ -408,6 +444,18 @@ impl Session {
         }
     }
 
+    /// Tells that the program stops or resumes reading from the link. Meanwhile an answer to CONNECT may wait unread:
+    /// a namespace that was joined before does not give up the link for the lack of one, and waits anew afterwards.
+    pub fn set_reading(&mut self, now: Instant, reading: bool) {
+        if reading && !self.reading {
+            let renewed = later(now, self.config.connect_timeout);
+            for deadline in self.slots.iter_mut().filter_map(Slot::rejoin_deadline) {
+                *deadline = renewed;
+            }
+        }
+        self.reading = reading;
+    }
+
     /// Does what is due: a reconnection, the first CONNECT to a server in doubt, the end of waiting for a CONNECT reply
     /// or an acknowledgement.
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -421,7 +469,7 @@ impl Session {
             if self
                 .slots
                 .get(index)
-                .and_then(Slot::deadline)
+                .and_then(|slot| slot.deadline(self.reading))
                 .is_some_and(|at| at <= now)
             {
                 self.connect_timed_out(now, index);
@@ -466,7 +514,9 @@ impl Session {
             Link::Open(link) => link.protocol.deadline(),
             _ => None,
         };
-        let replies = self.slots.iter().filter_map(Slot::deadline);
+        let reading = self.reading;
+        let replies = self.slots.iter();
+        let replies = replies.filter_map(|slot| slot.deadline(reading));
         replies.chain(link).chain(self.acks.next_deadline()).min()
     }
 }

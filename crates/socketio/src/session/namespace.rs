@@ -38,7 +38,8 @@ pub struct AckTicket {
     pub(super) id: u64,
 }
 
-/// A namespace that was joined at least once. It is kept when it is left, for the sake of its counters.
+/// A namespace that was joined at least once. It is kept when it is left, for the sake of its counters, until another
+/// one takes its place.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) name: Namespace,
@@ -124,15 +125,28 @@ impl Slot {
     }
 
     /// When an answer to CONNECT is overdue.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self, reading: bool) -> Option<Instant> {
         let State::Active(active) = &self.state else {
             return None;
         };
         match active.phase {
             Phase::Queued { deadline }
             | Phase::Behind { deadline }
-            | Phase::Joining { deadline, .. } => Some(deadline),
+            | Phase::Joining { deadline, .. } => {
+                (reading || !active.established).then_some(deadline)
+            }
             Phase::Waiting | Phase::Joined => None,
+        }
+    }
+
+    /// The same for a namespace that was joined before.
+    pub(super) fn rejoin_deadline(&mut self) -> Option<&mut Instant> {
+        match &mut self.state {
+            State::Active(active) if active.established => match &mut active.phase {
+                Phase::Queued { deadline } | Phase::Joining { deadline, .. } => Some(deadline),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }

@@ -9,6 +9,7 @@
 )]
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+mod adversarial;
 mod backpressure;
 mod connecting;
 mod leaving;

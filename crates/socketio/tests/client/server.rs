@@ -184,6 +184,26 @@ impl Peer {
         within(self.websocket.next()).await.and_then(Result::ok)
     }
 
+    /// Writes a Socket.IO text without flushing it.
+    pub async fn feed(&mut self, text: &str) {
+        let message = Message::text(format!("4{text}"));
+        within(self.websocket.feed(message)).await.unwrap();
+    }
+
+    /// Whether it could be sent.
+    pub async fn try_send(&mut self, text: &str) -> bool {
+        let message = Message::text(format!("4{text}"));
+        within(self.websocket.send(message)).await.is_ok()
+    }
+
+    /// The next Socket.IO text, unless the connection ends.
+    pub async fn any_text(&mut self) -> Option<String> {
+        match self.receive().await? {
+            Message::Text(text) => text.strip_prefix('4').map(str::to_owned),
+            _ => None,
+        }
+    }
+
     /// The next Socket.IO text.
     pub async fn text(&mut self) -> String {
         match self.receive().await {

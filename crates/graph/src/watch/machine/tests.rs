@@ -489,10 +489,10 @@ fn until_there_is_a_fresh_token_the_refused_one_is_not_used_again() {
 
 #[test]
 fn what_is_final() {
-    let rows: [(WatchError, bool, bool); 12] = [
+    let rows: [(WatchError, bool, bool); 14] = [
         // The error, final before the first coverage, final after it.
         (graph_error(403).into(), true, true),
-        (graph_error(404).into(), true, true),
+        (graph_error(404).into(), true, false),
         (graph_error(400).into(), true, false),
         (graph_error(302).into(), true, false),
         (
@@ -504,7 +504,13 @@ fn what_is_final() {
         (graph_error(500).into(), false, false),
         (graph_error(503).into(), false, false),
         (TokenError::refused("x").into(), true, true),
-        (TokenError::Empty.into(), true, true),
+        (TokenError::Empty.into(), true, false),
+        (
+            TokenError::IllegalCharacter { position: 3 }.into(),
+            true,
+            false,
+        ),
+        (TokenError::TooLong.into(), true, false),
         (TokenError::TimedOut.into(), false, false),
         (
             GraphError::Transport(TransportFailure {
@@ -649,6 +655,28 @@ fn failed_renewals_back_off_although_there_is_coverage() {
 }
 
 #[test]
+fn failed_renewals_are_forgotten_once_the_new_connection_is_stable() {
+    // Years of coverage with a hiccup now and then: each is the first one.
+    let mut config = plain_config();
+    config.backoff.max_attempts = Some(3);
+    let mut script = Script::new(config, Source::Graph);
+    script.come_up(0, None);
+    for id in 1..6 {
+        script.pass(1800.0);
+        script.expect_actions(&[fetch()]);
+        script.input(failed(graph_error(500)));
+        script.expect_timeout_in(1.0);
+        script.pass(1.0);
+        script.expect_actions(&[fetch()]);
+        script.input(failed(graph_error(500)));
+        script.expect_timeout_in(2.0);
+        script.pass(2.0);
+        script.come_up(id, None);
+        script.expect_actions(&[close(id - 1)]);
+    }
+}
+
+#[test]
 fn attempts_can_be_limited() {
     let mut config = plain_config();
     config.backoff.max_attempts = Some(2);
@@ -688,6 +716,16 @@ fn a_safety_resync_comes_some_time_after_the_last_one() {
     script.expect_events(&[]);
     script.pass(1.0);
     script.expect_events(&[resync(Safety)]);
+}
+
+#[test]
+fn a_safety_interval_of_nothing_is_a_second() {
+    let mut config = plain_config();
+    config.safety_resync = Some(Duration::ZERO);
+    let mut script = Script::new(config, Source::Graph);
+    script.expect_timeout_in(1.0);
+    script.pass(3.0);
+    script.expect_events(&[resync(Safety), resync(Safety), resync(Safety)]);
 }
 
 #[test]

@@ -378,3 +378,32 @@ fn a_namespace_can_be_joined_again_after_everything_has_ended() {
     script.emit(new, "x").unwrap();
     script.wants(&[r#"2["x"]"#]);
 }
+
+/// The server would drop the connection, and with it the other namespaces.
+#[test]
+fn credentials_that_are_too_large_are_the_end_of_one_namespace() {
+    let mut script = Script::new();
+    let auth = serde_json::json!({"token": "x".repeat(100)});
+    script.join("/");
+    script.try_join("/a", Some(auth.clone())).unwrap();
+    script.link_opened_with(Transport::WebSocket, Some(50));
+    script.wants(&["open link", "0"]);
+    script.tells(&[
+        "/a connect error: CONNECT with the auth payload takes 117 bytes, the server takes 50; for good",
+    ]);
+    script.server(REPLY);
+    script.skip();
+    script.try_join("/a", Some(auth)).unwrap();
+    script.wants(&[]);
+    assert_eq!(script.events().len(), 1);
+}
+
+#[test]
+fn credentials_that_are_too_large_leave_no_unused_link() {
+    let mut script = Script::new();
+    let auth = serde_json::json!({"token": "x".repeat(100)});
+    script.try_join("/", Some(auth)).unwrap();
+    script.link_opened_with(Transport::WebSocket, Some(50));
+    script.wants(&["open link", "close link"]);
+    assert_eq!(script.events().len(), 1);
+}

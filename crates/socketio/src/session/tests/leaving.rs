@@ -121,3 +121,38 @@ fn spurious_calls_change_nothing() {
     script.tells(&["/ connected as s1"]);
     assert!(script.session.is_joined(root));
 }
+
+#[test]
+fn a_program_that_passes_through_many_namespaces_does_not_pile_them_up() {
+    let (mut script, root) = Script::joined();
+    let mut keys = std::collections::BTreeSet::from([root]);
+    for n in 0..100 {
+        let name = format!("/{}", n % 10);
+        let key = script.join(&name);
+        assert!(keys.insert(key), "a name for two joinings");
+        script.server(&format!(r#"0{name},{{"sid":"x"}}"#));
+        script.skip();
+        // Never twice with the same name, so that a late acknowledgement is nobody's.
+        script.emit_with_ack(key, "a", 60);
+        script.wants(&[&format!(r#"2{name},{n}["a"]"#)]);
+        script.session.leave(key);
+        assert_eq!(script.emit(key, "x"), Err(EmitError::Disconnected));
+        script.skip();
+        assert_eq!(script.acks().len(), 1);
+        script.server(&format!("3{name},{n}[]"));
+        assert_eq!(script.acks(), []);
+    }
+    assert_eq!(script.session.slots.len(), 2);
+    assert_eq!(script.session.by_name.len(), 2);
+}
+
+#[test]
+fn the_place_of_an_unanswered_connect_is_not_taken() {
+    let (mut script, _) = Script::joined();
+    let abandoned = script.join("/a");
+    script.session.leave(abandoned);
+    script.join("/b");
+    script.skip();
+    script.server(r#"0/a,{"sid":"x"}"#);
+    script.wants(&["1/a,"]);
+}

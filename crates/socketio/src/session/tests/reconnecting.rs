@@ -236,3 +236,33 @@ fn endless_settings_do_not_overflow() {
     assert!(script.due_in() > Some(Duration::from_secs(1 << 31)));
     assert!(script.session.has_room(root));
 }
+
+/// The answer may be there, behind events that nobody reads.
+#[test]
+fn an_answer_that_could_not_be_read_is_not_overdue() {
+    let (mut script, _) = Script::joined();
+    script.link_lost();
+    script.after_secs(1);
+    script.link_opened();
+    script.skip();
+    script.session.set_reading(script.now, false);
+    assert_eq!(script.due_in(), None);
+    script.after_secs(1000);
+    script.wants(&[]);
+    script.session.set_reading(script.now, true);
+    assert_eq!(script.due_in(), Some(Duration::from_secs(20)));
+    script.session.set_reading(script.now, true);
+    script.after_secs(19);
+    script.session.set_reading(script.now, true);
+    script.after_secs(1);
+    script.wants(&["close link"]);
+}
+
+#[test]
+fn who_joins_for_the_first_time_does_not_wait_for_the_readers_of_others() {
+    let (mut script, _) = Script::joined();
+    script.session.set_reading(script.now, false);
+    script.join("/a");
+    script.after_secs(20);
+    script.tells(&["/a connect error: the server did not answer CONNECT in time; for good"]);
+}
