@@ -34,7 +34,9 @@
 //!
 //! Access tokens and the query of a `notificationUrl` are credentials. They are in no error, no
 //! `Debug` text and no log of this crate, travel over TLS only (but to loopback hosts, if that is
-//! asked for), and are never sent to where a redirect points.
+//! asked for), and are never sent to where a redirect points. The WebSocket library logs each
+//! message at level `trace`, the payloads of notifications among them, by way of the `log` crate:
+//! keep the target `tungstenite` below that.
 
 mod client;
 mod cloud;
@@ -66,7 +68,8 @@ pub use watch::{
 };
 
 // Types of other crates that appear in this one's.
-pub use engineio::client::Http;
+pub use engineio::client::{Http, HttpBuilder, HttpError};
+pub use engineio::{CloseReason, Refusal};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use socketio::Reconnection;
 

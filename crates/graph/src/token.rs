@@ -23,7 +23,8 @@ pub trait TokenProvider: Send + Sync + 'static {
     /// An access token for Microsoft Graph.
     ///
     /// The future may be dropped before it is ready. Work that must not be cut short belongs in a
-    /// task of the provider's own.
+    /// task of the provider's own, and work that blocks belongs on another thread: a watch asks from
+    /// the task that also serves its connections.
     fn token(&self, request: TokenRequest) -> BoxFuture<'_, Result<AccessToken, TokenError>>;
 }
 

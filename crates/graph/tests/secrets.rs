@@ -11,6 +11,7 @@ mod support;
 
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use graph_notifications::{
     AccessToken, BaseUrl, BaseUrlError, Cloud, ConnectOptions, NotificationUrl,
     NotificationUrlError, PlainHttp, Recipe, Resource, StaticToken, SubscriptionRequest,
@@ -151,6 +152,24 @@ async fn logs_show_no_secret() {
     let watch = relay.watch().token(provider).connect().await.unwrap();
     relay.send("41/notifications,");
     watch.close().await;
+    // The service repeats the credential when it refuses the namespace, at first and later.
+    for refuse_at_first in [true, false] {
+        let relay = Relay::start(None, |_| None).await;
+        let packet = r#"{"message":"PLANTED== is not welcome","data":"PLANTED=="}"#;
+        let fixed = || {
+            let fixed = Watch::for_url(relay.url()).http(http());
+            fixed.transport(TransportMode::Polling)
+        };
+        if refuse_at_first {
+            relay.refuse_joins(packet);
+            fixed().connect().await.unwrap_err();
+        } else {
+            let mut watch = fixed().connect().await.unwrap();
+            relay.send(&format!("44/notifications,{packet}"));
+            watch.next().await.unwrap().unwrap();
+            watch.next().await.unwrap().unwrap_err();
+        }
+    }
     let fixed = Watch::for_url(relay.url())
         .http(http())
         .transport(TransportMode::WebSocket);

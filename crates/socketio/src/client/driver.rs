@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::events::Mailbox;
 use super::membership::{Command, Control, Join, Membership, MembershipId, Shared, Status};
 use super::socket::AckHandle;
-use crate::error::{AckError, ConnectError};
+use crate::error::{AckError, ConnectError, DisconnectReason};
 use crate::session::revision::capacity;
 use crate::session::{AckKey, Action, Event, Input, NamespaceKey, Session};
 
@@ -391,11 +391,18 @@ impl Driver {
                 }
             }
             Event::Disconnected { reason, retry_in } => {
-                tracing::debug!(%reason, ?retry_in, "disconnected");
+                match reason {
+                    // In the server's words there may be what the client has sent: the query, or its credentials.
+                    DisconnectReason::Refused { .. } => tracing::debug!(?retry_in, "refused"),
+                    reason => tracing::debug!(%reason, ?retry_in, "disconnected"),
+                }
                 member.status.disconnected();
             }
             Event::ConnectError { error, retry_in } => {
-                tracing::debug!(%error, ?retry_in, "not connected");
+                match error {
+                    ConnectError::Refused { .. } => tracing::debug!(?retry_in, "refused"),
+                    error => tracing::debug!(%error, ?retry_in, "not connected"),
+                }
                 if let Some(joined) = member.joined.take() {
                     joined.send(Err(error.clone())).ok();
                 }
