@@ -244,6 +244,23 @@ async fn a_plain_http_answer_to_the_websocket_handshake_is_typed() {
 }
 
 #[tokio::test]
+async fn a_refusal_whose_body_does_not_come_is_a_refusal() {
+    let (listener, endpoint) = listen().await;
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        request(&mut stream).await;
+        let head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 99\r\n\r\nno";
+        stream.write_all(head).await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+    });
+    let mut client = client(endpoint, &[Transport::WebSocket]);
+    let CloseReason::Refused(refusal) = closed(&mut client).await else {
+        panic!()
+    };
+    assert_eq!(refusal.status, 403);
+}
+
+#[tokio::test]
 async fn an_extension_or_subprotocol_that_was_not_asked_for_is_refused() {
     for extra in [
         "Sec-WebSocket-Extensions: permessage-deflate\r\n",

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ::http::header::{
     CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
@@ -37,6 +38,8 @@ pub(super) enum OpenError {
 
 /// Error answers are short; what a proxy writes beyond this helps nobody.
 const MAX_ERROR_BODY: usize = 64 * 1024;
+/// How long the body of an error answer may take.
+const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(2);
 /// Frames are written out as soon as they are complete; this is only where small ones gather until the flush.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
@@ -59,9 +62,12 @@ pub(super) async fn open(
     let mut response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
     if status != 101 {
-        let body = read_body(&mut response, MAX_ERROR_BODY)
-            .await
-            .unwrap_or_default();
+        // The status says enough where the rest does not come.
+        let body = tokio::time::timeout(
+            ERROR_BODY_PATIENCE,
+            read_body(&mut response, MAX_ERROR_BODY),
+        );
+        let body = body.await.ok().and_then(Result::ok).unwrap_or_default();
         return Err(OpenError::Refused(Refusal::new(
             status,
             &secrets.remove_from(&body),
