@@ -410,13 +410,20 @@ impl Driver {
             Event::Message(_) | Event::Upgraded(_) => {}
         }
         let last = event.is_final();
+        // Between two connections nothing comes from the server, so nothing has to be stopped; and a reader that waits
+        // for a connection to emit on must get it. Who does not read need not be told of each failed attempt.
+        let connected = match &event {
+            Event::ConnectError { .. } if !last && member.mailbox.is_full() => return,
+            Event::ConnectError { .. } | Event::Disconnected { .. } => false,
+            _ => true,
+        };
         let membership = &member.membership;
         let event = event.map_ack(|ticket| AckHandle::new(ticket, membership.clone()));
         member.mailbox.push(event);
         if last {
             member.mailbox.flush();
             self.members.remove(index);
-        } else if member.mailbox.is_full() {
+        } else if connected && member.mailbox.is_full() {
             self.blocked = Some(key);
             self.session.set_reading(now, false);
             if let Link::Up(client) = &mut self.link {

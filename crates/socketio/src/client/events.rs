@@ -20,10 +20,11 @@ use super::membership::Membership;
 /// namespace's lifecycle. The stream ends behind an event that [is final](crate::event::Event::is_final).
 ///
 /// Read it: the queue is bounded, in events ([`Builder::event_queue`](crate::Builder::event_queue)) and in bytes
-/// ([`Limits::max_queued_bytes`](crate::Limits::max_queued_bytes)). Nothing is ever dropped, so
-/// when it is full the connection stops reading, for all its namespaces, until half of it has been read; meanwhile the
-/// heartbeat deadline of this side is suspended, acknowledgements are not received, and a lost connection is neither
-/// noticed nor replaced. Who only sends can drop the `Events` instead: what would have gone there is discarded.
+/// ([`Limits::max_queued_bytes`](crate::Limits::max_queued_bytes)). Nothing is ever dropped (but, when it is full, the
+/// failures of further attempts to reconnect), so when it is full the connection stops reading, for all its namespaces,
+/// until half of it has been read; meanwhile the heartbeat deadline of this side is suspended, acknowledgements are not
+/// received, and the loss of the connection is not noticed. Who only sends can drop the `Events` instead: what would
+/// have gone there is discarded.
 ///
 /// Dropping all [`Socket`](crate::Socket)s and the `Events` of a namespace leaves it; the connection is closed behind
 /// the last one.

@@ -469,3 +469,61 @@ async fn unread_events_are_bounded_in_bytes() {
     }
     within(serving).await.unwrap();
 }
+
+/// Who reads the events emits more, between two of them, than waits without a connection.
+#[tokio::test]
+async fn a_reader_that_emits_is_not_stuck_without_a_connection() {
+    const TOTAL: usize = 2000;
+    let server = Server::start().await;
+    let client = server.client("").event_queue(1);
+    let (socket, mut events, peer) = server.joined_by(client).await;
+    drop(peer);
+    until(|| format!("{events:?}") == "Events { queued: 1, .. }").await;
+    let emit = async {
+        for n in 0..TOTAL {
+            socket.emit("n", n).await.unwrap();
+        }
+    };
+    let serve = async {
+        let mut peer = server.rejoined().await;
+        for n in 0..TOTAL {
+            peer.expect(&format!(r#"2["n",{n}]"#)).await;
+        }
+        peer
+    };
+    let ((), mut peer) = within(async { tokio::join!(emit, serve) }).await;
+    assert!(matches!(
+        next(&mut events).await,
+        Event::Disconnected { .. }
+    ));
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    peer.send(r#"2["still here"]"#).await;
+    assert_eq!(message(next(&mut events).await).name(), "still here");
+}
+
+#[tokio::test]
+async fn failed_attempts_that_nobody_reads_about_neither_pile_up_nor_end() {
+    let server = Server::start().await;
+    let mut reconnection = Reconnection::default();
+    reconnection.initial_delay = Duration::from_millis(1);
+    reconnection.max_delay = Duration::from_millis(1);
+    let client = server.client("").event_queue(4).reconnection(reconnection);
+    let (_socket, mut events, peer) = server.joined_by(client).await;
+    drop(peer);
+    for _ in 0..50 {
+        drop(server.accept().await);
+    }
+    let mut peer = server.rejoined().await;
+    until(|| format!("{events:?}") == "Events { queued: 5, .. }").await;
+    let mut told = 0;
+    loop {
+        match next(&mut events).await {
+            Event::Connected(_) => break,
+            Event::Disconnected { .. } | Event::ConnectError { .. } => told += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, 4);
+    peer.send(r#"2["still here"]"#).await;
+    assert_eq!(message(next(&mut events).await).name(), "still here");
+}
