@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::Transport;
+use engineio::{Transport, Version};
 use serde::de::DeserializeOwned;
 use socketio_codec::{Args, ArgsError};
 
@@ -74,6 +74,8 @@ pub struct Connected {
     pub recovered: bool,
     /// The transport in use.
     pub transport: Transport,
+    /// The revision of Engine.IO that the server speaks: never [`Version::Auto`].
+    pub version: Version,
     /// Which of the namespace's connections this is; acknowledgements belong to one.
     pub(crate) generation: u64,
 }

@@ -35,6 +35,14 @@ pub enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// Whether the server may speak another revision than before.
+    pub(crate) fn questions_engine_io(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::Protocol(_) | Self::Lost(CloseReason::Protocol(_))
+        )
+    }
+
     /// Whether connecting to the same URL again may succeed.
     ///
     /// False after a refusal that the server means: an HTTP status below 500 (other than those that

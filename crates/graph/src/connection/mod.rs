@@ -130,11 +130,19 @@ impl ConnectOptions {
         }
         let reader = Reader { url: url.clone() };
         match builder.connect().await {
-            Ok((socket, events)) => Ok(Notifications {
-                events,
-                hold: Hold::Open(socket),
-                reader,
-            }),
+            Ok((socket, mut events)) => {
+                // The first event is there already, and it is this one.
+                let engine_io = match events.next().await {
+                    Some(Event::Connected(connected)) => connected.version,
+                    _ => self.engine_io,
+                };
+                Ok(Notifications {
+                    engine_io,
+                    events,
+                    hold: Hold::Open(socket),
+                    reader,
+                })
+            }
             Err(error) => Err(reader.not_connected(error)),
         }
     }
@@ -150,6 +158,7 @@ impl ConnectOptions {
 ///
 /// [`Watch`]: crate::Watch
 pub struct Notifications {
+    engine_io: EngineIo,
     events: Events,
     hold: Hold,
     reader: Reader,
@@ -166,6 +175,12 @@ enum Hold {
 }
 
 impl Notifications {
+    /// The protocol revision that the service speaks, as was found out if it was not given.
+    #[must_use]
+    pub fn engine_io(&self) -> EngineIo {
+        self.engine_io
+    }
+
     /// Takes leave of the server. What has arrived is delivered; then, when the connection is
     /// closed, the stream ends.
     pub fn close(&mut self) {

@@ -12,6 +12,7 @@ use futures_core::Stream as _;
 use futures_util::FutureExt as _;
 use tokio::time::Sleep;
 
+use crate::EngineIo;
 use crate::client::SendError;
 use crate::connection::{ConnectOptions, ConnectionError, Notifications};
 use crate::notification_url::NotificationUrl;
@@ -37,6 +38,8 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     fetcher: Option<Arc<Fetcher>>,
     connect_options: ConnectOptions,
+    /// The revision that the last connection has found out: the next one need not.
+    engine_io: Option<EngineIo>,
     fetch: Option<BoxFuture<'static, Result<Grant, WatchError>>>,
     links: Vec<Link>,
     /// Made when it is first needed: without a timer in the runtime, that ends the task and no more.
@@ -70,6 +73,7 @@ impl Driver {
             shared,
             fetcher,
             connect_options,
+            engine_io: None,
             fetch: None,
             links: Vec::new(),
             timer: None,
@@ -146,7 +150,9 @@ impl Driver {
                 }
                 Action::Open(id, url) => {
                     tracing::debug!(endpoint = url.endpoint(), "connecting");
-                    let connecting = open(url, self.connect_options.clone());
+                    let mut options = self.connect_options.clone();
+                    options.engine_io = self.engine_io.unwrap_or(options.engine_io);
+                    let connecting = open(url, options);
                     let state = LinkState::Opening(Box::pin(connecting));
                     self.links.push(Link { id, state });
                 }
@@ -168,6 +174,15 @@ impl Driver {
             if let Poll::Ready(input) = link.poll(cx) {
                 busy = true;
                 if let Some(input) = input {
+                    match (&input, &link.state) {
+                        (Input::Opened(_), LinkState::Up(notifications)) => {
+                            self.engine_io = Some(notifications.engine_io());
+                        }
+                        (Input::Ended(_, error), _) if error.questions_engine_io() => {
+                            self.engine_io = None;
+                        }
+                        _ => {}
+                    }
                     self.machine.handle_input(now, input);
                 }
             }

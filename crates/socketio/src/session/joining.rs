@@ -171,6 +171,7 @@ impl Session {
                     id,
                     recovered: false,
                     transport: link.transport,
+                    version: link.protocol.version(),
                     generation: slot.generation,
                 };
                 self.events.push_back((key, Event::Connected(connected)));

@@ -184,6 +184,14 @@ impl Finding {
 }
 
 impl Protocol {
+    /// The revision of Engine.IO below.
+    pub(super) fn version(&self) -> Version {
+        match self {
+            Self::R5(_) => Version::V4,
+            Self::R4 { .. } => Version::V3,
+        }
+    }
+
     pub(super) fn revision(&self) -> Revision {
         match self {
             Self::R4 { .. } => Revision::R4,
