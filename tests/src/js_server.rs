@@ -26,10 +26,10 @@ use crate::within;
 /// | `websocket closed` | `code` |
 /// | `session`, `upgraded`, `closed` | an Engine.IO session: `session`, `transport`, `reason` |
 /// | `packet`, `sent` | an Engine.IO packet received or sent: `type`, `transport`, `text` or `hex` |
-/// | `refused` | `code`, `message` of an Engine.IO handshake turned down |
-/// | `connect`, `disconnect` | `namespace`, `auth`, `reason` |
+/// | `refused` | `code`, `message` of an Engine.IO handshake turned down; old releases do not tell |
+/// | `connect`, `disconnect` | `namespace`, `id`, `auth` (none in old releases), `query`, `reason` |
 /// | `event` | `namespace`, `name`, `args`, `ack` |
-/// | `answer`, `no answer` | how an acknowledgement the server asked for settled |
+/// | `answer` | the `args` of an acknowledgement the server asked for |
 ///
 /// Bytes inside `args` stand as `{"$hex":"…"}`. Long texts are cut; `length` is that of the whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,8 +92,8 @@ impl JsServer {
     /// Starts a socket.io server (`servers/js/server.js`); `None` when this machine cannot run it,
     /// which has then been said loudly.
     ///
-    /// `options` are the server's own (`pingInterval`, `transports`, …), plus `settings`, described
-    /// in the script.
+    /// `options` are the server's own (`pingInterval`, `allowEIO3`, …), plus `server`, the release (`"2.5"`, `"3.1"`
+    /// or, by default, `"4.8"`), and `settings`, described in the script.
     ///
     /// # Panics
     ///

@@ -1,16 +1,19 @@
 //! The protocol stack against real servers: what the tests in `tests/` share.
 //!
 //! [`JsServer`] runs the reference implementation and tells what it saw; [`TlsFront`] puts TLS with a
-//! private authority in front of any loopback server; [`Route`] and
-//! [`over_every_route!`] run a scenario over each transport; [`within`] bounds every wait for an event.
+//! private authority in front of any loopback server; [`Route`], [`Case`]
+//! and [`over_every_route!`] run a scenario over each transport and against each release of the server; [`within`]
+//! bounds every wait for an event.
 
 // Whatever goes wrong in here is a failed test, and a panic is how a test says so.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod case;
 mod js_server;
 mod route;
 mod tls;
 
+pub use case::{Case, Release};
 pub use js_server::{JsServer, Line};
 pub use route::Route;
 pub use tls::TlsFront;

@@ -49,26 +49,56 @@ impl Route {
 /// ```
 ///
 /// gives the tests `opens_on_one_of_its_transports::over_polling`, `…::over_websocket` and
-/// `…::across_the_upgrade`.
+/// `…::across_the_upgrade`. With a [`Release`](crate::Release) and a revision in front,
+///
+/// ```text
+/// over_every_route! { Release::Old, Version::V3 => one_scenario, another_one }
+/// ```
+///
+/// scenarios are of the form `async fn(Case)`.
 #[macro_export]
 macro_rules! over_every_route {
-    ($($scenario:ident),* $(,)?) => { $(
+    ($($scenario:ident),* $(,)?) => {
+        $crate::over_every_route! { @ ::std::convert::identity, $($scenario)* }
+    };
+    ($release:expr, $version:expr => $($scenario:ident),* $(,)?) => {
+        $crate::over_every_route! { @ $crate::Case::over($release, $version), $($scenario)* }
+    };
+    (@ $case:expr, $($scenario:ident)*) => { $(
         mod $scenario {
+            #[allow(unused_imports, reason = "what the case is made of")]
+            use super::*;
             use $crate::Route;
 
             #[tokio::test]
             async fn over_polling() {
-                Box::pin(super::$scenario(Route::Polling)).await;
+                Box::pin(super::$scenario($case(Route::Polling))).await;
             }
 
             #[tokio::test]
             async fn over_websocket() {
-                Box::pin(super::$scenario(Route::WebSocket)).await;
+                Box::pin(super::$scenario($case(Route::WebSocket))).await;
             }
 
             #[tokio::test]
             async fn across_the_upgrade() {
-                Box::pin(super::$scenario(Route::Upgrade)).await;
+                Box::pin(super::$scenario($case(Route::Upgrade))).await;
+            }
+        }
+    )* };
+}
+
+/// Runs each scenario, an `async fn(Case)`, once: against a [`Release`](crate::Release), in a revision, over a [`Route`].
+#[macro_export]
+macro_rules! over_one_route {
+    ($release:expr, $version:expr, $route:expr => $($scenario:ident),* $(,)?) => { $(
+        mod $scenario {
+            use super::*;
+
+            #[tokio::test]
+            async fn runs() {
+                let case = $crate::Case::over($release, $version)($route);
+                Box::pin(super::$scenario(case)).await;
             }
         }
     )* };

@@ -7,9 +7,8 @@
 // * `forbid`, a text: refuse everybody with it.
 "use strict";
 
-const { Server } = require("engine.io");
-const { RecordingWebSocketServer, options, recordSession, serve, settings } =
-  require("./harness");
+const { engineIo, options, recordSession, serve, settings } = require("./harness");
+const { Server } = require(engineIo);
 
 let engine;
 
@@ -26,7 +25,7 @@ function stream(socket) {
 
 function start(httpServer) {
   const allowRequest = (_request, answer) => answer(settings.forbid, !settings.forbid);
-  engine = new Server({ wsEngine: RecordingWebSocketServer, allowRequest, ...options });
+  engine = new Server({ allowRequest, ...options });
   engine.attach(httpServer);
   engine.on("connection", (socket) => {
     recordSession(socket);

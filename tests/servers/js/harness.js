@@ -3,11 +3,21 @@
 "use strict";
 
 const http = require("node:http");
+const path = require("node:path");
 const readline = require("node:readline");
-const { WebSocketServer } = require("ws");
 
-// The harness's own settings; everything else in the argument is an option of the server under test.
-const { port = 0, settings = {}, ...options } = JSON.parse(process.argv[2] ?? "{}");
+// The release of socket.io, and the harness's own settings; everything else in the argument is an option
+// of the server under test.
+const { server: release = "4.8", port = 0, settings = {}, ...options } =
+  JSON.parse(process.argv[2] ?? "{}");
+
+// Each release brings its own engine.io, and that its own ws.
+const socketIo = require.resolve(`socket.io-${release}`);
+const engineIo = dependency("engine.io", socketIo);
+
+function dependency(name, dependent) {
+  return require.resolve(name, { paths: [path.dirname(dependent)] });
+}
 
 // A line says what was seen, not all of it: a 300 KB body is recorded by its start and its length.
 const MAX_LOGGED = 4096;
@@ -48,25 +58,28 @@ function toBytes(value) {
 
 // Records every WebSocket message as it came off the wire, the probe's included: those never reach
 // the engine's own `packet` event.
-class RecordingWebSocketServer extends WebSocketServer {
-  handleUpgrade(request, socket, head, done) {
-    super.handleUpgrade(request, socket, head, (webSocket, ...rest) => {
-      webSocket.on("message", (data, isBinary) => {
+function recordFrames({ Server: WebSocketServer }) {
+  const { handleUpgrade } = WebSocketServer.prototype;
+  WebSocketServer.prototype.handleUpgrade = function (request, socket, head, done) {
+    handleUpgrade.call(this, request, socket, head, (webSocket, ...rest) => {
+      // Before ws 8 the type of the data says whether it is text.
+      webSocket.on("message", (data, isBinary = typeof data !== "string") => {
         log("frame", content(isBinary ? data : data.toString()));
       });
       webSocket.on("close", (code) => log("websocket closed", { code }));
       done(webSocket, ...rest);
     });
-  }
+  };
 }
 
 function recordRequest(request) {
   const { method, url: target, headers } = request;
   log("request", { method, target, headers });
   if (method !== "POST") return;
-  let body = "";
-  request.on("data", (chunk) => (body += chunk));
-  request.on("end", () => log("body", { target, ...content(body) }));
+  const chunks = [];
+  // The engine may have asked for text.
+  request.on("data", (chunk) => chunks.push(Buffer.from(chunk)));
+  request.on("end", () => log("body", { target, ...content(Buffer.concat(chunks).toString()) }));
 }
 
 let sessions = 0;
@@ -123,12 +136,15 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 
+recordFrames(require(dependency("ws", engineIo)));
+
 module.exports = {
-  RecordingWebSocketServer,
+  engineIo,
   fromBytes,
   log,
   options,
   recordSession,
   serve,
   settings,
+  socketIo,
 };

@@ -1,13 +1,19 @@
 // A real socket.io server. Every event comes back: as its acknowledgement when it asks for one, as the
 // same event otherwise. `silent` is never answered.
 //
-// Settings: `notify`, the arguments of `notification` events each namespace sends at once to
-// whoever joins it.
+// `/admin` refuses whoever shows the token `bad`, be it in `auth` or in the query.
+//
+// Settings:
+// * `notify`: the arguments of `notification` events each namespace sends at once to whoever joins it;
+// * `root`: how the root namespace lets people in: "later", which is after a turn of the loop, or
+//   "never", saying "root denied"; at once otherwise.
 "use strict";
 
-const { Server } = require("socket.io");
-const { RecordingWebSocketServer, fromBytes, log, options, recordSession, serve, settings } =
-  require("./harness");
+const { fromBytes, log, options, recordSession, serve, settings, socketIo } = require("./harness");
+const library = require(socketIo);
+
+// Before release 3 the module is the server.
+const Server = library.Server ?? library;
 
 let io;
 
@@ -15,9 +21,11 @@ const OPEN_TO_ALL = ["/", "/admin", "/zbaehwg", "/zbaehwg/callback", "/notificat
 
 function welcome(socket) {
   const namespace = socket.nsp.name;
-  log("connect", { namespace, id: socket.id, auth: socket.handshake.auth });
+  const { auth, query } = socket.handshake;
+  log("connect", { namespace, id: socket.id, auth, query });
   socket.on("disconnect", (reason) => log("disconnect", { namespace, reason }));
-  socket.onAny((name, ...args) => {
+  // Never passed on: listeners of its own are the one thing that this server does not have.
+  socket.use(([name, ...args]) => {
     const acknowledge = typeof args.at(-1) === "function" ? args.pop() : undefined;
     log("event", { namespace, name, args: fromBytes(args), ack: acknowledge !== undefined });
     if (name === "silent") return;
@@ -28,13 +36,14 @@ function welcome(socket) {
 }
 
 function start(httpServer) {
-  io = new Server(httpServer, {
-    serveClient: false,
-    wsEngine: RecordingWebSocketServer,
-    ...options,
-  });
-  io.engine.on("connection", recordSession);
+  io = new Server({ serveClient: false, ...options });
   for (const name of OPEN_TO_ALL) io.of(name).on("connection", welcome);
+  if (settings.root === "later") io.use((_socket, next) => setImmediate(next));
+  if (settings.root === "never") io.use((_socket, next) => next(new Error("root denied")));
+  io.of("/admin").use(({ handshake: { auth, query } }, next) => {
+    const token = auth?.token ?? query.token;
+    next(token === "bad" ? new Error("not authorized") : undefined);
+  });
   io.of("/refused").use((_socket, next) => {
     const error = new Error("not authorized");
     error.data = { code: "E1" };
@@ -42,14 +51,18 @@ function start(httpServer) {
   });
   // Never answered: neither accepted nor refused.
   io.of("/undecided").use(() => {});
+  // Only now: release 2 looks at the middleware of the root when it is attached.
+  io.attach(httpServer, { serveClient: false, ...options });
+  io.engine.on("connection", recordSession);
   return io.engine;
 }
 
 // Does `action` to each socket of the namespace, and says how many there were.
 function each(namespace, action) {
-  const sockets = [...io.of(namespace).sockets.values()];
-  sockets.forEach(action);
-  return sockets.length;
+  const { sockets } = io.of(namespace);
+  const present = sockets instanceof Map ? [...sockets.values()] : Object.values(sockets);
+  present.forEach(action);
+  return present.length;
 }
 
 serve(start, {
@@ -66,12 +79,11 @@ serve(start, {
     });
   },
 
-  // What comes back is recorded as "answer" (or "no answer" after `timeout` milliseconds).
-  ask({ namespace = "/", event, args = [], timeout = 30_000 }) {
+  // What comes back is recorded as "answer".
+  ask({ namespace = "/", event, args = [] }) {
     return each(namespace, (socket) => {
-      socket.timeout(timeout).emit(event, ...args, (error, ...answer) => {
-        if (error) log("no answer", { namespace, event });
-        else log("answer", { namespace, event, args: fromBytes(answer) });
+      socket.emit(event, ...args, (...answer) => {
+        log("answer", { namespace, event, args: fromBytes(answer) });
       });
     });
   },
