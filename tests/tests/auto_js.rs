@@ -136,10 +136,11 @@ async fn a_server_that_is_none_of_them_is_one_clear_error() {
     let page = "<html><body>It works!</body></html>";
     for (status, route, tries) in [
         ("200 OK", Route::Polling, vec!["4", "3"]),
-        ("200 OK", Route::WebSocket, vec!["4"]),
-        // There is nothing here that speaks another revision.
-        ("404 Not Found", Route::Polling, vec!["4"]),
-        ("404 Not Found", Route::WebSocket, vec!["4"]),
+        ("200 OK", Route::WebSocket, vec!["4", "3"]),
+        ("404 Not Found", Route::Polling, vec!["4", "3"]),
+        ("404 Not Found", Route::WebSocket, vec!["4", "3"]),
+        // A server in trouble is not asked again in another way.
+        ("503 Service Unavailable", Route::Polling, vec!["4"]),
     ] {
         let server = Website::start(status, page).await;
         let connecting = Builder::new(format!("http://127.0.0.1:{}/", server.port))
@@ -163,7 +164,7 @@ async fn a_server_that_is_none_of_them_is_one_clear_error() {
                 let CloseReason::NoCommonVersion { .. } = reason else {
                     panic!("{reason:?}")
                 };
-                for version in ["tried as 4", "tried as 3"] {
+                for version in ["tried as revision 4", "tried as revision 3"] {
                     assert!(told.contains(version), "{told}");
                 }
             }

@@ -135,7 +135,7 @@ pub enum CloseReason {
     Protocol(#[from] ProtocolError),
     /// With [`Version::Auto`]: the server speaks no revision that this side speaks.
     #[error(
-        "the server speaks no known revision of Engine.IO: tried as {first_version}, {first}; tried as {second_version}, {second}"
+        "the server speaks no known revision of Engine.IO; tried as revision {first_version}: {first}; tried as revision {second_version}: {second}"
     )]
     NoCommonVersion {
         /// The revision that was tried first.

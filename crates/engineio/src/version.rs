@@ -48,11 +48,15 @@ impl Version {
     }
 
     /// The revision to try after `first` was answered like this: another one only where the answer says that the server
-    /// does not speak the first, and not where the network or the server as such is in trouble.
+    /// does not speak the first, or nothing that an Engine.IO server says, and not where the network or the server as
+    /// such is in trouble.
     pub(crate) fn second(self, answer: &CloseReason) -> Option<Self> {
         let unspoken = match answer {
             CloseReason::Protocol(_) => true,
-            CloseReason::Refused(refusal) => refusal.code == Some(ErrorCode::UnsupportedVersion),
+            CloseReason::Refused(refusal) => match refusal.code {
+                Some(code) => code == ErrorCode::UnsupportedVersion,
+                None => matches!(refusal.status, 200..=299 | 400 | 404 | 405 | 426 | 501),
+            },
             _ => false,
         };
         (self == Self::Auto && unspoken).then_some(Self::V3)

@@ -932,10 +932,28 @@ fn auto_starts_over_once_where_the_version_is_refused() {
     let reason = wire.reason();
     assert_eq!(
         reason.to_string(),
-        "the server speaks no known revision of Engine.IO: tried as 4, the server answered HTTP 400: Unsupported protocol \
-         version; tried as 3, the server answered HTTP 400: Unsupported protocol version"
+        "the server speaks no known revision of Engine.IO; tried as revision 4: the server answered HTTP 400: Unsupported protocol \
+         version; tried as revision 3: the server answered HTTP 400: Unsupported protocol version"
     );
-    // The network is no question of revisions.
+    // Something that is no Engine.IO server, as far as this one answer goes.
+    let mut wire = Wire::speaking(Version::Auto, &[Transport::Polling]);
+    for _ in 0..2 {
+        wire.input(Input::GetDone(answer(404, "not here")));
+    }
+    let answered = "the server answered HTTP 404: not here";
+    assert_eq!(
+        wire.reason().to_string(),
+        format!(
+            "the server speaks no known revision of Engine.IO; tried as revision 4: {answered}; tried as revision 3: {answered}"
+        )
+    );
+    // A server in trouble, or one that wants somebody else, is no question of revisions.
+    for status in [401, 403, 429, 500, 503] {
+        let mut wire = Wire::speaking(Version::Auto, &[Transport::Polling]);
+        wire.input(Input::GetDone(answer(status, "")));
+        assert_eq!(wire.reason(), Refusal::new(status, b"").into());
+    }
+    // Nor is the network.
     let mut wire = Wire::speaking(Version::Auto, &[Transport::Polling]);
     wire.input(Input::GetDone(Err(broken())));
     assert_eq!(wire.reason(), broken().into());
@@ -948,8 +966,8 @@ fn auto_tells_what_a_stranger_answered() {
     wire.got("<html>");
     assert_eq!(
         wire.reason().to_string(),
-        "the server speaks no known revision of Engine.IO: tried as 4, the server sent an unknown packet type (byte 0x3c); \
-         tried as 3, the server sent a payload with a bad length"
+        "the server speaks no known revision of Engine.IO; tried as revision 4: the server sent an unknown packet type (byte 0x3c); \
+         tried as revision 3: the server sent a payload with a bad length"
     );
 }
 
