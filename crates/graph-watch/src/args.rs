@@ -27,10 +27,12 @@ Exit status:
     4  no access token could be had
     5  Microsoft Graph refuses the token (401) or the access (403)
     6  Microsoft Graph does not find the resource, or does not support notifications for it
-    7  no connection to Microsoft Graph or to the notification service, or the service refuses it
+    7  no connection to Microsoft Graph or to the notification service
     8  the answer of Microsoft Graph is unusable
     9  the --timeout is over
-  130  interrupted by Ctrl-C";
+   10  the notification service refuses the notificationUrl
+   11  Microsoft Graph is busy or in trouble
+  130  interrupted by Ctrl-C (143: by SIGTERM)";
 
 /// Prints changes in OneDrive and SharePoint drives and lists as they happen.
 ///

@@ -8,8 +8,8 @@ use std::{
 };
 
 use graph_notifications::{
-    BaseUrlError, ConnectionError, GraphError, NotificationUrlError, ResourceError, SendError,
-    TokenError, WatchError,
+    BadAnswer, BaseUrlError, ConnectionError, ErrorCode, GraphError, NotificationUrlError,
+    ResourceError, SendError, TokenError, WatchError,
 };
 
 /// The exit statuses; `--help` lists them.
@@ -24,8 +24,12 @@ pub(crate) enum Status {
     NoConnection = 7,
     BadAnswer = 8,
     TimedOut = 9,
+    UrlRefused = 10,
+    Busy = 11,
     /// 128 and the number of SIGINT, as shells have it.
     Interrupted = 130,
+    /// Likewise for SIGTERM.
+    Terminated = 143,
 }
 
 /// Why a run did not do what it was asked to.
@@ -37,8 +41,8 @@ pub(crate) enum Failure {
         what: String,
         next: String,
     },
-    /// Ctrl-C: whoever pressed it knows.
-    Interrupted,
+    /// Ctrl-C or SIGTERM: whoever sent it knows.
+    Interrupted(Status),
     /// Standard output was closed by its reader, which is a normal way to end.
     ReaderGone,
 }
@@ -78,7 +82,7 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         let (status, what, next) = match self {
             Self::Told { status, what, next } => (status, what, next),
-            Self::Interrupted => return ExitCode::from(Status::Interrupted as u8),
+            Self::Interrupted(status) => return ExitCode::from(status as u8),
             Self::ReaderGone => return ExitCode::SUCCESS,
         };
         let text = format!(
@@ -118,7 +122,7 @@ impl From<NotificationUrlError> for Failure {
     fn from(error: NotificationUrlError) -> Self {
         let next = match error {
             NotificationUrlError::NotHttps => {
-                "give the https URL that Graph returned; for the emulator on this machine add --allow-http"
+                "give the https URL that Graph returned; plain http is for this machine alone, and needs --allow-http"
             }
             NotificationUrlError::NoCallback => "leave out --recipe split",
             NotificationUrlError::CallbackTwice => {
@@ -136,7 +140,7 @@ impl From<BaseUrlError> for Failure {
     fn from(error: BaseUrlError) -> Self {
         let next = match error {
             BaseUrlError::NotHttps => {
-                "use https; for the emulator on this machine add --allow-http"
+                "use https; plain http is for this machine alone, and needs --allow-http"
             }
             _ => "give --graph-url a URL such as https://graph.microsoft.us",
         };
@@ -174,11 +178,11 @@ impl From<GraphError> for Failure {
             ),
             GraphError::NotSupported(_) => (
                 Status::NotFound,
-                "ask GET /me/drive for the drive's id, then run: graph-watch drive ID",
+                "watch the drive by its id, which GET /me/drive tells: graph-watch drive ID; or try again later",
             ),
             GraphError::Throttled { .. }
             | GraphError::Unavailable { .. }
-            | GraphError::Server { .. } => (Status::NoConnection, "try again later"),
+            | GraphError::Server { .. } => (Status::Busy, "try again later"),
             GraphError::Transport(_) => (
                 Status::NoConnection,
                 "check the network, --graph-url, --proxy and --ca-file, then try again",
@@ -187,6 +191,9 @@ impl From<GraphError> for Failure {
                 Status::BadAnswer,
                 "check the resource, and --graph-url if it was given",
             ),
+            GraphError::BadAnswer(BadAnswer::Url(NotificationUrlError::NoCallback)) => {
+                (Status::BadAnswer, "leave out --recipe split")
+            }
             _ => (
                 Status::BadAnswer,
                 "check --graph-url, and that no sign-in page of the network stands in between",
@@ -198,15 +205,31 @@ impl From<GraphError> for Failure {
 
 impl From<ConnectionError> for Failure {
     fn from(error: ConnectionError) -> Self {
-        let next = match &error {
+        let (status, next) = match &error {
+            ConnectionError::Refused(refusal)
+                if refusal.code == Some(ErrorCode::TransportUnknown) =>
+            {
+                (
+                    Status::UrlRefused,
+                    "leave out --transport, as the service takes WebSocket only",
+                )
+            }
+            ConnectionError::Refused(refusal) if refusal.status < 400 => (
+                Status::NoConnection,
+                "check the URL, and that no sign-in page of the network stands in between",
+            ),
             ConnectionError::Refused(_)
             | ConnectionError::NamespaceRefused { .. }
-            | ConnectionError::Disconnected => {
-                "get a fresh notificationUrl from Graph, as this one has probably expired, and try again"
-            }
-            _ => "check the network, --proxy, --ca-file and --transport, then try again",
+            | ConnectionError::Disconnected => (
+                Status::UrlRefused,
+                "get a fresh notificationUrl from Graph, as this one has probably expired, and try again",
+            ),
+            _ => (
+                Status::NoConnection,
+                "check the network, --proxy, --ca-file and --transport, then try again",
+            ),
         };
-        Self::new(Status::NoConnection, error, next)
+        Self::new(status, error, next)
     }
 }
 

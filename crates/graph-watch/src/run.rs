@@ -9,41 +9,39 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use crate::{exit::Failure, output::Output};
+use crate::{
+    exit::{Failure, Status},
+    output::Output,
+};
 
-/// How long a clean end may take after Ctrl-C, unless it is pressed again.
+/// How long a clean end may take after a signal, unless there is another one.
 const GRACE: Duration = Duration::from_secs(6);
 /// How often the live line is brought up to date.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// What ends a run from outside: Ctrl-C and the timeout, which counts from here on.
+/// What ends a run from outside: a signal and the timeout, which counts from here on.
 #[derive(Debug, Clone)]
 pub(crate) struct Ending {
-    interrupted: watch::Receiver<bool>,
+    interrupted: watch::Receiver<Option<Status>>,
     timeout: Option<(Duration, Instant)>,
 }
 
 /// Which of the two it was.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    Interrupted,
+    Interrupted(Status),
     TimedOut(Duration),
 }
 
 impl Ending {
     pub(crate) fn new(timeout: Option<Duration>) -> Self {
-        let (interrupt, interrupted) = watch::channel(false);
+        let (interrupt, interrupted) = watch::channel(None);
         tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_err() {
-                // Without a handler, Ctrl-C ends the program all the same.
-                return std::future::pending().await;
-            }
-            interrupt.send(true).ok();
+            let status = signal().await;
+            interrupt.send(Some(status)).ok();
             // The rest may be stuck in writing to a pipe that nobody reads.
-            tokio::time::timeout(GRACE, tokio::signal::ctrl_c())
-                .await
-                .ok();
-            std::process::exit(crate::exit::Status::Interrupted as i32);
+            tokio::time::timeout(GRACE, signal()).await.ok();
+            std::process::exit(status as i32);
         });
         let deadline = timeout.and_then(|timeout| {
             Instant::now()
@@ -68,16 +66,43 @@ impl Ending {
             }
         };
         tokio::select! {
-            Ok(_) = self.interrupted.wait_for(|interrupted| *interrupted) => Ended::Interrupted,
+            Some(status) = interrupted(&mut self.interrupted) => Ended::Interrupted(status),
             timeout = timed_out => Ended::TimedOut(timeout),
         }
+    }
+}
+
+async fn interrupted(signals: &mut watch::Receiver<Option<Status>>) -> Option<Status> {
+    *signals.wait_for(Option::is_some).await.ok()?
+}
+
+/// Waits for Ctrl-C or, where there is such a thing, SIGTERM. Without a handler, each ends the program all the same.
+async fn signal() -> Status {
+    let ctrl_c = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending();
+    tokio::select! {
+        () = ctrl_c => Status::Interrupted,
+        () = terminate => Status::Terminated,
     }
 }
 
 impl Ended {
     pub(crate) fn failure(self, notifications: u64, last: Option<&str>) -> Failure {
         match self {
-            Self::Interrupted => Failure::Interrupted,
+            Self::Interrupted(status) => Failure::Interrupted(status),
             Self::TimedOut(timeout) => Failure::timed_out(timeout, notifications, last),
         }
     }

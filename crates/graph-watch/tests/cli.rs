@@ -429,15 +429,15 @@ async fn what_graph_refuses_is_told_by_status() {
             GraphFailure::TooManyRequests { retry_after },
             1,
             "--retries 0",
-            7,
+            11,
         ),
         (
             GraphFailure::Unavailable { retry_after: None },
             1,
             "--retries 0",
-            7,
+            11,
         ),
-        (GraphFailure::Status { status: 500 }, 1, "--retries 0", 7),
+        (GraphFailure::Status { status: 500 }, 1, "--retries 0", 11),
         (GraphFailure::Status { status: 400 }, 1, "", 8),
         (GraphFailure::Status { status: 302 }, 1, "", 8),
         (GraphFailure::NotJson, 1, "", 8),
@@ -574,10 +574,10 @@ async fn hosts_that_are_no_use() {
 async fn a_relay_that_refuses_a_given_url_ends_it() {
     let emulator = emulator(|_| ()).await;
     let url = format!("{}/notifications?token=PLANTED", emulator.graph_url());
-    run(&["url", &url, "--allow-http"]).await.failed_with(7);
+    run(&["url", &url, "--allow-http"]).await.failed_with(10);
     let url = notification_url(&emulator).await;
     emulator.refuse_connects(1);
-    run(&["url", &url, "--allow-http"]).await.failed_with(7);
+    run(&["url", &url, "--allow-http"]).await.failed_with(10);
 }
 
 #[tokio::test]
@@ -644,18 +644,24 @@ async fn a_reader_that_leaves_is_no_error() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn ctrl_c_closes_cleanly() {
+async fn ctrl_c_and_sigterm_close_cleanly() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        a_signal_closes_cleanly(signal, code).await;
+    }
+}
+
+async fn a_signal_closes_cleanly(signal: &str, code: i32) {
     let emulator = emulator(|_| ()).await;
     let mut program = Program::watch(&emulator, "me --json");
     program.event_named("resync").await;
     soon(emulator.wait_for_connections(1)).await;
     let id = program.id().to_string();
     let kill = tokio::process::Command::new("kill")
-        .args(["-INT", &id])
+        .args([signal, &id])
         .status();
     assert!(soon(kill).await.unwrap().success());
     let finished = program.finish().await;
-    assert_eq!((finished.code, finished.stderr.as_str()), (130, ""));
+    assert_eq!((finished.code, finished.stderr.as_str()), (code, ""));
     soon(emulator.wait_until(|counts| counts.connections.now == 0)).await;
     let log = emulator.log();
     let left = log

@@ -1,6 +1,5 @@
 //! The Graph request over HTTP.
 
-use std::error::Error;
 use std::time::SystemTime;
 
 use engineio::client::Http;
@@ -107,13 +106,8 @@ fn describe(error: reqwest::Error, token: &AccessToken) -> TransportFailure {
     } else {
         TransportFailureKind::Exchange
     };
-    // The outer layers say no more than `kind` does.
-    let mut cause: &dyn Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
     TransportFailure {
         kind,
-        message: text::clean(&cause.to_string(), &[token.expose()]),
+        message: text::clean(&Http::explain(&error), &[token.expose()]),
     }
 }

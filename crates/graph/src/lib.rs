@@ -69,7 +69,7 @@ pub use watch::{
 
 // Types of other crates that appear in this one's.
 pub use engineio::client::{Http, HttpBuilder, HttpError};
-pub use engineio::{CloseReason, Refusal};
+pub use engineio::{CloseReason, ErrorCode, Refusal};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use socketio::Reconnection;
 

@@ -108,6 +108,36 @@ async fn a_flood_does_not_grow_and_is_not_lost() {
     assert!(read < 100_001, "all were kept");
 }
 
+/// A payload that comes as an attachment is a payload, and leaves no placeholder.
+#[tokio::test]
+async fn payloads_in_attachments_are_read() {
+    let raw = Raw::start(|mut connection, _| {
+        connection.join();
+        let header = r#"451-/notifications,["notification",{"_placeholder":true,"num":0}]"#;
+        connection.send(header);
+        connection.write(b"\x82\x07{\"a\":1}");
+        connection.send(header);
+        connection.write(b"\x82\x02\xffx");
+        connection.hang();
+    });
+    let mut watch = raw.watch().start();
+    assert_eq!(
+        next(&mut watch).await,
+        WatchEvent::Resync(ResyncReason::Started)
+    );
+    let WatchEvent::Notification(json) = next(&mut watch).await else {
+        panic!()
+    };
+    assert_eq!(json.data().unwrap().get(), r#"{"a":1}"#);
+    let WatchEvent::Notification(other) = next(&mut watch).await else {
+        panic!()
+    };
+    assert_eq!(
+        (other.data().is_none(), other.raw()),
+        (true, Some("\u{fffd}x"))
+    );
+}
+
 #[tokio::test]
 async fn who_accepts_and_drops_is_not_hammered() {
     let raw = Raw::start(|mut connection, number| {

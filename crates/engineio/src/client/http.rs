@@ -14,6 +14,9 @@ use crate::error::{TransportError, TransportErrorKind};
 /// request ends a session, so idle connections are given up first.
 const POOL_IDLE: Duration = Duration::from_secs(4);
 
+/// The kinds of proxy that there are.
+const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
 /// An HTTP client, set up once and shared: cloning it is cheap and shares its connection pool.
 ///
 /// HTTP/1.1 only (a WebSocket handshake needs it, and servers are known to refuse HTTP/2), Nagle's algorithm off,
@@ -70,7 +73,7 @@ pub enum HttpError {
     /// The certificates are not PEM, or there is none.
     #[error("no usable certificate in the PEM data: {0}")]
     Certificate(String),
-    /// The proxy's URL is not one. It is not repeated here: it may hold a password.
+    /// The proxy's URL is not one, or not of a kind that there is (http, https, socks4, socks5). It is not repeated here: it may hold a password.
     #[error("the proxy's URL is not usable")]
     Proxy,
     /// The HTTP library could not be set up.
@@ -90,6 +93,11 @@ impl HttpBuilder {
         if roots.is_empty() {
             return Err(HttpError::Certificate("it holds no certificate".into()));
         }
+        // Only a client that is built looks into them.
+        let built = reqwest::Client::builder()
+            .tls_certs_only(roots.clone())
+            .build();
+        built.map_err(|error| HttpError::Certificate(innermost(&error)))?;
         self.roots.extend(roots);
         Ok(self)
     }
@@ -100,6 +108,17 @@ impl HttpBuilder {
     ///
     /// [`HttpError::Proxy`].
     pub fn proxy(mut self, url: &str) -> Result<Self, HttpError> {
+        // The library ignores a proxy of a scheme that it does not know, and would connect directly.
+        let is_known = |scheme: &str| {
+            let mut known = PROXY_SCHEMES.iter();
+            known.any(|known| scheme.eq_ignore_ascii_case(known))
+        };
+        if url
+            .split_once("://")
+            .is_some_and(|(scheme, _)| !is_known(scheme))
+        {
+            return Err(HttpError::Proxy);
+        }
         self.proxy = Some(reqwest::Proxy::all(url).map_err(|_| HttpError::Proxy)?);
         Ok(self)
     }
@@ -221,8 +240,48 @@ pub(super) fn transport_error(error: reqwest::Error) -> TransportError {
     } else {
         TransportErrorKind::Broken
     };
-    TransportError::new(kind, innermost(&error))
+    TransportError::new(kind, Http::explain(&error))
 }
+
+impl Http {
+    /// What went wrong with a request, in a few words for people, without the URL and without what every error repeats.
+    #[must_use]
+    pub fn explain(error: &reqwest::Error) -> String {
+        let cause = innermost(error);
+        let known = EXPLANATIONS.iter().find(|(sign, _)| cause.contains(sign));
+        match known {
+            Some((_, explanation)) => (*explanation).to_owned(),
+            // A certificate's names are many, and none is the right one.
+            None => cause
+                .split("; certificate is only")
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        }
+    }
+}
+
+/// The words of libraries that say nothing to who meets them for the first time.
+const EXPLANATIONS: [(&str, &str); 6] = [
+    (
+        "InvalidContentType",
+        "the server does not speak TLS; is it plain http?",
+    ),
+    (
+        "UnknownIssuer",
+        "the certificate is signed by nobody whom this machine trusts",
+    ),
+    ("certificate: Expired", "the certificate has expired"),
+    ("certificate expired", "the certificate has expired"),
+    (
+        "proxy authorization required",
+        "the proxy asks for a user name and a password",
+    ),
+    (
+        "tunnel error",
+        "the proxy does not let the connection through",
+    ),
+];
 
 /// The innermost cause. The outer ones repeat "error sending request", and the outermost shows the URL.
 fn innermost(error: &reqwest::Error) -> String {
@@ -243,6 +302,24 @@ mod tests {
             Http::builder().root_certificates_pem(b"no certificate"),
             Err(HttpError::Certificate(_))
         ));
+        let damaged = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(matches!(
+            Http::builder().root_certificates_pem(damaged),
+            Err(HttpError::Certificate(_))
+        ));
+        for ignored in ["ftp://h:1", "socks://h:1", "ws://h:1", "quic://h:1"] {
+            let error = Http::builder().proxy(ignored).unwrap_err();
+            assert_eq!(error, HttpError::Proxy, "{ignored}");
+        }
+        for known in [
+            "http://h:1",
+            "HTTPS://h:1",
+            "socks5://h:1",
+            "socks5h://h:1",
+            "h:1",
+        ] {
+            assert!(Http::builder().proxy(known).is_ok(), "{known}");
+        }
         let error = Http::builder().proxy("http://user:secret@:x").unwrap_err();
         assert!(!error.to_string().contains("secret"));
         let builder = Http::builder()

@@ -265,7 +265,11 @@ impl Reader {
             Event::Message(message) if message.name() == NOTIFICATION => {
                 let argument = message.args().iter_raw().next();
                 let argument = argument.map_or("null", |argument| argument.get());
-                Read::Notification(Notification::from_json(argument))
+                // A payload in an attachment leaves only a placeholder in the argument.
+                Read::Notification(match message.attachments().first() {
+                    Some(bytes) => Notification::from_json(&String::from_utf8_lossy(bytes)),
+                    None => Notification::from_json(argument),
+                })
             }
             Event::Message(message) => {
                 tracing::debug!(length = message.json().len(), "an event of another name");
