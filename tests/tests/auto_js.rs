@@ -159,17 +159,15 @@ async fn a_server_that_is_none_of_them_is_one_clear_error() {
             .map(|target| if target.contains("EIO=4") { "4" } else { "3" })
             .collect();
         assert_eq!(tried, tries, "{status} {route:?}");
-        match (status, tries.len()) {
-            (_, 2) => {
-                let CloseReason::NoCommonVersion { .. } = reason else {
-                    panic!("{reason:?}")
-                };
-                for version in ["tried as revision 4", "tried as revision 3"] {
-                    assert!(told.contains(version), "{told}");
-                }
+        if tries.len() == 2 {
+            let CloseReason::NoCommonVersion { .. } = reason else {
+                panic!("{reason:?}")
+            };
+            for version in ["tried as revision 4", "tried as revision 3"] {
+                assert!(told.contains(version), "{told}");
             }
-            ("404 Not Found", _) => assert!(told.contains("404"), "{told}"),
-            _ => assert!(told.contains("200"), "{told}"),
+        } else {
+            assert!(told.contains(status.get(..3).unwrap()), "{told}");
         }
         assert!(!told.contains('<'), "{told}");
     }
