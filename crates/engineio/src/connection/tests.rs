@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::error::{DecodeError, TransportErrorKind};
+use crate::error::{DecodeError, TransportError, TransportErrorKind};
 use crate::refusal::ErrorCode;
 use crate::version::Version;
 

@@ -1,0 +1,65 @@
+//! The upgrade from polling to WebSocket: probe, answer, and every way to fail. It is states, not control flow; they are
+//! drawn on [`Carrier`].
+
+use std::time::Instant;
+
+use super::state::{Carrier, Open, Probe, State, later};
+use super::{Action, Connection, Event, Input};
+use crate::error::UpgradeError;
+use crate::frame;
+use crate::packet::Packet;
+use crate::transport::Transport;
+
+impl Connection {
+    /// Protocol, "Upgrade": what the WebSocket says before it carries the session. The polling transport goes on
+    /// meanwhile, and a failure here never touches the session.
+    pub(super) fn handle_probe(&mut self, now: Instant, input: Input) {
+        let State::Open(Open { carrier, .. }) = &mut self.state else {
+            return;
+        };
+        let failure = match (input, carrier) {
+            (
+                Input::WebSocketOpened,
+                Carrier::Polling {
+                    probe: probe @ Probe::Connecting { .. },
+                    ..
+                },
+            ) => {
+                *probe = Probe::AwaitingPong {
+                    deadline: later(now, self.config.probe_timeout),
+                };
+                return self.send_frame(Packet::Ping("probe".into()));
+            }
+            (
+                Input::Frame(frame),
+                carrier @ Carrier::Polling {
+                    probe: Probe::AwaitingPong { .. },
+                    ..
+                },
+            ) => match frame::decode(self.version, frame) {
+                Ok(Packet::Pong(data)) if data == "probe" => {
+                    return carrier.drain(later(now, self.config.probe_timeout));
+                }
+                _ => UpgradeError::WrongAnswer,
+            },
+            // Between `3probe` and `5` the server has nothing to say here.
+            (Input::Frame(_), _) => UpgradeError::WrongAnswer,
+            (Input::WebSocketRefused(refusal), _) => refusal.into(),
+            (Input::WebSocketFailed(error), _) => error.into(),
+            (Input::WebSocketClosed(_), _) => UpgradeError::Closed(Transport::WebSocket),
+            _ => return,
+        };
+        self.upgrade_failed(now, failure);
+    }
+
+    pub(super) fn upgrade_failed(&mut self, now: Instant, error: UpgradeError) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        open.carrier.give_up_upgrade();
+        // The reference client leaves the probe's socket open here; nobody would ever close it.
+        self.actions.push_back(Action::DropWebSocket);
+        self.events.push_back(Event::UpgradeFailed(error));
+        self.flush(now);
+    }
+}

@@ -1,0 +1,129 @@
+//! What goes into a connection and comes out of it: inputs, actions, events.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::error::{CloseReason, TransportError, UpgradeError};
+use crate::frame::Frame;
+use crate::handshake::{Handshake, Sid};
+use crate::packet::Message;
+use crate::refusal::Refusal;
+use crate::transport::Transport;
+use crate::version::Version;
+
+/// What came back from the wire: the outcome of an [`Action`], or a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// The GET is over.
+    GetDone(Result<Response, TransportError>),
+    /// The POST is over.
+    PostDone(Result<Response, TransportError>),
+    /// The WebSocket handshake succeeded.
+    WebSocketOpened,
+    /// The WebSocket handshake was answered with an error, or an HTTP error stands inside the stream.
+    WebSocketRefused(Refusal),
+    /// A WebSocket message arrived.
+    Frame(Frame),
+    /// The WebSocket was closed properly, with this close code if there was one.
+    WebSocketClosed(Option<u16>),
+    /// The WebSocket could not be opened, or it broke.
+    WebSocketFailed(TransportError),
+}
+
+/// An HTTP response: the status and the whole body.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response {
+    /// The HTTP status. Only 200 is success.
+    pub status: u16,
+    /// The body, decompressed, at most [`Limits::max_body_bytes`](crate::Limits).
+    pub body: Bytes,
+}
+
+impl Response {
+    /// A response with this status and body.
+    #[must_use]
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            body: body.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// Which request to make; [`Endpoint::url`](crate::Endpoint::url) turns it into a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Target {
+    /// The revision to name in the query. It never varies within a session.
+    pub version: Version,
+    /// The transport to name in the query.
+    pub transport: Transport,
+    /// The session, once there is one.
+    pub sid: Option<Sid>,
+}
+
+/// I/O that the protocol wants. At most one GET, one POST and one WebSocket are wanted at a time.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Make a GET; answer with [`Input::GetDone`]. Aborting it would end the session on the server.
+    Get(Target),
+    /// Make a POST of this body, `Content-Type: text/plain;charset=UTF-8`; answer with [`Input::PostDone`].
+    Post(Target, Bytes),
+    /// Open the WebSocket; answer with [`Input::WebSocketOpened`], `WebSocketRefused` or `WebSocketFailed`.
+    OpenWebSocket(Target),
+    /// Send this over the WebSocket.
+    SendFrame(Frame),
+    /// Close the session's WebSocket with an empty close frame, after the frames before it; answer with
+    /// [`Input::WebSocketClosed`].
+    CloseWebSocket,
+    /// Give up the WebSocket of a failed upgrade: with a close frame if that can be written at once. Nothing needs to
+    /// be answered.
+    DropWebSocket,
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Get(target) => write!(f, "Get({target:?})"),
+            // The body holds what the application sends.
+            Self::Post(target, body) => write!(f, "Post({target:?}, {} bytes)", body.len()),
+            Self::OpenWebSocket(target) => write!(f, "OpenWebSocket({target:?})"),
+            Self::SendFrame(frame) => write!(f, "SendFrame({frame:?})"),
+            Self::CloseWebSocket => f.write_str("CloseWebSocket"),
+            Self::DropWebSocket => f.write_str("DropWebSocket"),
+        }
+    }
+}
+
+/// What the application learns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The session is open.
+    Opened {
+        /// Its parameters.
+        handshake: Box<Handshake>,
+        /// The transport that opened it.
+        transport: Transport,
+        /// The revision that it speaks: never [`Version::Auto`].
+        version: Version,
+    },
+    /// A message arrived.
+    Message(Message),
+    /// The session has moved to this transport.
+    Upgraded(Transport),
+    /// The session stays where it is: the upgrade failed and is not tried again.
+    UpgradeFailed(UpgradeError),
+    /// The session is over. This is the last event; whatever I/O is still under way can be dropped.
+    Closed(CloseReason),
+}
