@@ -72,7 +72,8 @@ pub struct Connected {
     /// Whether the server kept this client's state over the interruption and has sent again what was missed. Always
     /// `false` for now.
     pub recovered: bool,
-    /// The transport in use.
+    /// The transport in use. An upgrade may be over before the namespace is joined; then there is no
+    /// [`Event::Upgraded`] in it.
     pub transport: Transport,
     /// The revision of Engine.IO that the server speaks: never [`Version::Auto`].
     pub version: Version,

@@ -117,6 +117,9 @@ impl Socket {
 
     /// Leaves the namespace, for all its handles. What was emitted before is sent first.
     ///
+    /// Sent is not handled: the reference server drops events that it reads together with the DISCONNECT behind them,
+    /// whichever client sent them. Who must be sure awaits an acknowledgement first.
+    ///
     /// The future is ready when the server has been told and, if this was the connection's last namespace, the
     /// connection is closed. Dropping it does not take the request back.
     pub async fn disconnect(&self) {
