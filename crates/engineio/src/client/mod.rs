@@ -54,6 +54,8 @@ use tokio::task::coop;
 
 /// How much may still come in after a deadline before it is taken to have passed: more than was under way at that time.
 const OVERDUE_INPUTS: usize = 4096;
+/// Counts for more than anything that could have been under way.
+const NOTHING_LEFT: usize = OVERDUE_INPUTS + 1;
 
 /// One Engine.IO connection.
 ///
@@ -67,10 +69,8 @@ pub struct Client {
     io: Io,
     timer: Timer,
     send_buffer_bytes: usize,
-    /// A deadline had passed when the task last ran out of its share of reading.
-    overdue: bool,
-    /// How much has been read since a deadline passed.
-    overdue_inputs: usize,
+    /// How much has come in since a deadline passed.
+    came_since_deadline: usize,
     reading: bool,
     finished: bool,
 }
@@ -86,8 +86,7 @@ impl Client {
             io,
             timer: Timer::default(),
             send_buffer_bytes,
-            overdue: false,
-            overdue_inputs: 0,
+            came_since_deadline: 0,
             reading: true,
             finished: false,
         }
@@ -127,44 +126,46 @@ impl Client {
             if let Poll::Ready(input) = self.io.poll_input(cx, self.reading) {
                 let now = now();
                 self.connection.handle_input(now, input);
-                self.stop_reading_for_ever(now);
+                self.let_deadline_pass(now, 1);
                 continue;
             }
             ready!(self.poll_deadline(cx));
         }
     }
 
-    /// A caller that polls no further than for some events at a time never sees that there is nothing to read, if the
-    /// peer sends as fast as it is read. Then a deadline has passed when this much more has come.
-    fn stop_reading_for_ever(&mut self, now: Instant) {
-        let deadline = self.connection.poll_timeout();
-        if deadline.is_none_or(|deadline| deadline > now) {
-            self.overdue_inputs = 0;
-            return;
+    /// Lets time have its effect, once there is nothing to read.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = now();
+        let nothing_came = match coop::has_budget_remaining() {
+            true => NOTHING_LEFT,
+            // The task has only read its share for now. A whole share behind a deadline is enough.
+            false => OVERDUE_INPUTS,
+        };
+        if self.let_deadline_pass(now, nothing_came) {
+            return Poll::Ready(());
         }
-        self.overdue_inputs += 1;
-        if self.overdue_inputs > OVERDUE_INPUTS {
-            self.overdue_inputs = 0;
-            self.connection.handle_timeout(now);
+        match self.connection.poll_timeout() {
+            Some(deadline) if deadline > now => self.timer.poll(cx, deadline),
+            _ => Poll::Pending,
         }
     }
 
-    /// Lets time have its effect, once there is nothing to read: what came in time counts, however late it is read.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// What came in time counts, however late it is read: so a deadline has passed when enough has come behind it, of
+    /// which this is some more. A peer that sends as fast as it is read, so that there is always something, does not
+    /// put it off.
+    fn let_deadline_pass(&mut self, now: Instant, came: usize) -> bool {
         let deadline = self.connection.poll_timeout();
-        let Some(deadline) = deadline.filter(|&deadline| deadline > now()) else {
-            let overdue = std::mem::replace(&mut self.overdue, deadline.is_some());
-            // "Nothing to read" may also mean that the task has read its share for now. Then the deadline is taken to
-            // have passed only if a whole share has been read behind it.
-            if deadline.is_some() && (overdue || coop::has_budget_remaining()) {
-                self.overdue = false;
-                self.connection.handle_timeout(now());
-                return Poll::Ready(());
-            }
-            return Poll::Pending;
-        };
-        self.overdue = false;
-        self.timer.poll(cx, deadline)
+        if deadline.is_none_or(|deadline| deadline > now) {
+            self.came_since_deadline = 0;
+            return false;
+        }
+        self.came_since_deadline = self.came_since_deadline.saturating_add(came);
+        let has_passed = self.came_since_deadline > OVERDUE_INPUTS;
+        if has_passed {
+            self.came_since_deadline = 0;
+            self.connection.handle_timeout(now);
+        }
+        has_passed
     }
 
     /// The next event; `None` after [`Event::Closed`]. Cancel-safe.

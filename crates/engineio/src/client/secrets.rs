@@ -19,8 +19,11 @@ impl Secrets {
                 let value = pair.split_once('=').map_or(pair, |(_, value)| value);
                 // A server shows the value as it came, or as it has read it.
                 secrets.push(value.to_owned());
-                let pairs = url::form_urlencoded::parse(pair.as_bytes());
-                secrets.extend(pairs.map(|(_, value)| value.into_owned()));
+                // For a form decoder `+` is a space, for others it is itself.
+                for pair in [pair.to_owned(), pair.replace('+', "%2B")] {
+                    let pairs = url::form_urlencoded::parse(pair.as_bytes());
+                    secrets.extend(pairs.map(|(_, value)| value.into_owned()));
+                }
             }
         }
         secrets.extend(sid.map(|sid| sid.expose().to_owned()));
@@ -51,15 +54,17 @@ mod tests {
     fn what_was_sent_does_not_come_back() {
         let json = r#"{"sid":"SESSION","pingInterval":1,"pingTimeout":1}"#;
         let sid = Handshake::parse(json).unwrap().sid;
-        let secrets = Secrets::new(Some("token=ab%2Bcd%3D&x=1&flagged"), Some(&sid));
+        let secrets = Secrets::new(Some("token=ab%2Bcd%3D&x=1&flagged&key=a+b%2Fc"), Some(&sid));
         for (body, clean) in [
             (
-                "GET /?token=ab%2Bcd%3D&x=1&flagged&EIO=4",
+                "GET /?token=ab%2Bcd%3D&x=1&flagged&key=a+b%2Fc&EIO=4",
                 "GET /?[redacted]&EIO=4",
             ),
             ("bad token ab+cd=", "bad token [redacted]"),
             ("bad token ab%2Bcd%3D", "bad token [redacted]"),
             ("no flagged here, 1", "no [redacted] here, 1"),
+            ("bad key a+b/c", "bad key [redacted]"),
+            ("bad key a b/c", "bad key [redacted]"),
             ("unknown SESSION", "unknown [redacted]"),
             ("Session ID unknown", "Session ID unknown"),
         ] {

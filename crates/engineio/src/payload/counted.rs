@@ -6,7 +6,7 @@ use bytestring::ByteString;
 
 use crate::error::DecodeError;
 use crate::frame;
-use crate::packet::Packet;
+use crate::packet::{Message, OpenData, Packet};
 use crate::version::Version;
 
 /// The longest accepted length: more digits are no length of anything that fits a body.
@@ -98,29 +98,31 @@ fn utf16_prefix(text: &[u8], units: usize) -> Result<usize, DecodeError> {
 }
 
 pub(super) fn append(version: Version, packet: &Packet, body: &mut String) {
-    let mut text = String::with_capacity(packet.encoded_len(version));
-    packet.encode(version, &mut text);
-    body.reserve(text.len() + 1 + MAX_DIGITS);
-    body.push_str(&utf16_len(&text).to_string());
+    body.reserve(appended_len(version, packet));
+    body.push_str(&utf16_len(version, packet).to_string());
     body.push(':');
-    body.push_str(&text);
+    packet.encode(version, body);
 }
 
 pub(super) fn appended_len(version: Version, packet: &Packet) -> usize {
-    let mut text = String::new();
-    packet.encode(version, &mut text);
-    utf16_len(&text).to_string().len() + 1 + text.len()
+    let digits = utf16_len(version, packet).checked_ilog10().unwrap_or(0) as usize + 1;
+    digits + 1 + packet.encoded_len(version)
 }
 
-/// Every character is one unit, and those beyond the basic plane, four bytes long, are two.
-fn utf16_len(text: &str) -> usize {
-    text.bytes()
-        .map(|byte| match byte {
-            0x80..=0xBF => 0,
-            0xF0..=0xFF => 2,
-            _ => 1,
-        })
-        .sum()
+/// Length of a packet's text form in UTF-16 code units. Only the data of a packet can be anything but ASCII.
+fn utf16_len(version: Version, packet: &Packet) -> usize {
+    let data: &str = match packet {
+        Packet::Open(OpenData(data)) | Packet::Ping(data) | Packet::Pong(data) => data,
+        Packet::Message(Message::Text(data)) => data,
+        _ => "",
+    };
+    // Every character is one unit, and those beyond the basic plane, four bytes long, are two.
+    let units = data.bytes().map(|byte| match byte {
+        0x80..=0xBF => 0,
+        0xF0..=0xFF => 2,
+        _ => 1,
+    });
+    packet.encoded_len(version) - data.len() + units.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -228,7 +230,11 @@ mod tests {
         fn payloads_round_trip(packets in packets()) {
             let body = encode(Version::V3, &packets);
             let back: Result<Vec<_>, _> = decode(Version::V3, body, 100).collect();
-            prop_assert_eq!(back, Ok(packets));
+            prop_assert_eq!(back, Ok(packets.clone()));
+            for packet in &packets {
+                let alone = encode(Version::V3, [packet]);
+                prop_assert_eq!(alone.len(), appended_len(Version::V3, packet));
+            }
         }
 
         #[test]
