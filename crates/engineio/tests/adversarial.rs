@@ -504,6 +504,41 @@ async fn a_deadline_passes_for_a_task_that_never_runs_out_of_data() {
     assert_eq!(event, Some(Event::Closed(CloseReason::PingTimeout)));
 }
 
+/// The same for a caller that never finds nothing to read: a deadline that has passed is not put off by all that is
+/// there to be read.
+#[tokio::test]
+async fn a_deadline_is_not_put_off_by_a_long_backlog() {
+    const BACKLOG: usize = 20_000;
+    let (listener, endpoint) = listen();
+    let (written, was_written) = oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        let mut stream = websocket(listener, &text(&open(100, 100))).await;
+        stream.write_all(&text("4x").repeat(BACKLOG)).await.unwrap();
+        written.send(()).unwrap();
+        stream
+    });
+    let mut client = client(endpoint, config(WEBSOCKET));
+    assert!(matches!(next(&mut client).await, Event::Opened { .. }));
+    within(was_written).await.unwrap();
+    let late = now() + Duration::from_millis(300);
+    while now() < late {
+        tokio::task::yield_now().await;
+    }
+    let mut read = 0;
+    let reason = tokio::task::unconstrained(async {
+        loop {
+            match client.next_event().await.unwrap() {
+                Event::Closed(reason) => return reason,
+                _ => read += 1,
+            }
+        }
+    })
+    .await;
+    drop(server.await.unwrap());
+    assert_eq!(reason, CloseReason::PingTimeout);
+    assert!(read < BACKLOG, "all of the backlog was read first");
+}
+
 /// CVE-2026-9675: a limit that holds for each frame and not for their sum.
 #[tokio::test]
 async fn the_limit_of_a_message_counts_all_its_fragments() {
