@@ -39,6 +39,9 @@ pub enum DisconnectReason {
     /// [`Limits::max_held_bytes`](crate::Limits) allow. The connection was given up; retried.
     #[error("the server sent too much before it answered CONNECT")]
     TooManyHeldEvents,
+    /// Nobody read the events fast enough, and [`Overflow::Disconnect`](crate::Overflow) was asked for. Not retried.
+    #[error("disconnected by this side, because its events were not read")]
+    Overflow,
 }
 
 impl DisconnectReason {
@@ -46,7 +49,10 @@ impl DisconnectReason {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::ServerDisconnect | Self::Refused { .. } | Self::ClientDisconnect => false,
+            Self::ServerDisconnect
+            | Self::Refused { .. }
+            | Self::ClientDisconnect
+            | Self::Overflow => false,
             Self::LinkClosed(reason) => reason.is_retryable(),
             Self::Decode(_) | Self::ConnectTimeout | Self::TooManyHeldEvents => true,
         }
@@ -127,6 +133,9 @@ pub enum ConnectError {
     /// The server sent too many events before it answered CONNECT.
     #[error("the server sent too much before it answered CONNECT")]
     TooManyHeldEvents,
+    /// What the attempt needs could not be had from its provider. Retried, once the first attempt has succeeded.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
     /// This side gave up: the last handle was dropped, or the connection's task has ended with its runtime.
     #[error("closed by this side")]
     Closed,
@@ -138,7 +147,7 @@ impl ConnectError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Engine(reason) => reason.is_retryable(),
-            Self::Timeout | Self::Decode(_) | Self::TooManyHeldEvents => true,
+            Self::Timeout | Self::Decode(_) | Self::TooManyHeldEvents | Self::Provider(_) => true,
             #[cfg(feature = "client")]
             Self::Http(_) => false,
             Self::Url(_)
@@ -156,7 +165,31 @@ impl ConnectError {
     }
 }
 
-/// Why an event or an acknowledgement was not taken. Nothing of it has been sent.
+/// Why a provider gave nothing to connect with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProviderError {
+    /// It said so, with these words. They end up in logs: a provider should not put a secret into its errors.
+    #[error("the provider failed: {}", Readable(.0))]
+    Failed(String),
+    /// It did not answer within [`provider_timeout`](crate::Builder::provider_timeout).
+    #[error("the provider did not answer in time")]
+    Timeout,
+    /// It panicked.
+    #[error("the provider panicked")]
+    Panicked,
+    /// What it gave as URL, path or query cannot be used.
+    #[error("what the provider gave cannot be used: {0}")]
+    Url(#[from] UrlError),
+    /// The URL that it gave names another namespace. Only the server and the query can change.
+    #[error("the provider's URL names another namespace")]
+    OtherNamespace,
+    /// What it gave as auth payload cannot be written as JSON.
+    #[error("the provider's auth payload cannot be sent: {0}")]
+    Auth(EncodeError),
+}
+
+/// Why an event or an acknowledgement was not taken. Nothing of it has been sent, unless it says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmitError {
@@ -178,6 +211,20 @@ pub enum EmitError {
     /// As many acknowledgements as [`Limits::max_pending_acks`](crate::Limits) are awaited already.
     #[error("too many acknowledgements are awaited")]
     TooManyAcks,
+    /// The namespace is not connected now, and the event was not to wait for it: it is volatile, or
+    /// [`Offline::Reject`](crate::Offline) was asked for.
+    #[error("not connected")]
+    NotConnected,
+    /// What was sent before has not left yet, and the event was not to wait for it: it is volatile.
+    #[error("the connection is busy")]
+    NotWritable,
+    /// It could not be sent in the time that it was given, and was taken back.
+    #[error("not sent in time")]
+    Timeout,
+    /// With [`Retries`](crate::Retries): it was sent as often as allowed, and never acknowledged. The server may have
+    /// handled it all the same.
+    #[error("not acknowledged, however often it was sent")]
+    NotAcknowledged,
     /// The event to be acknowledged came on an earlier connection; the server does not know it any more.
     #[error("the event came on an earlier connection")]
     StaleAck,

@@ -8,7 +8,7 @@ use engineio::{Transport, Version};
 use serde::de::DeserializeOwned;
 use socketio_codec::{Args, ArgsError};
 
-use crate::error::{ConnectError, DisconnectReason};
+use crate::error::{ConnectError, DisconnectReason, EmitError};
 
 /// Something that happened to a namespace. `A` is what answers an event that wants an acknowledgement.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,21 @@ pub enum Event<A> {
         /// When the next attempt will be made; `None` if there will be none: then this is the last event.
         retry_in: Option<Duration>,
     },
+    /// An event of this side was handed to the connection; told only where that was asked for, by
+    /// [`report_sent`](crate::Builder::report_sent). An event that waits for a connection is told when it leaves, one
+    /// that is retried each time it does; acknowledgements are not told.
+    Sent(socketio_codec::Event),
+    /// So many events had been accepted, and will not be sent after all. Their senders do not wait for an outcome any
+    /// more, so it is told here.
+    Unsent {
+        /// How many.
+        events: u64,
+        /// Why.
+        error: EmitError,
+    },
+    /// So many of the oldest unread events, of whatever kind, were dropped in this place, because nobody read them and
+    /// [`Overflow::DropOldest`](crate::Overflow) was asked for.
+    Lagged(u64),
 }
 
 impl<A> Event<A> {
@@ -58,6 +73,9 @@ impl<A> Event<A> {
             Self::Upgraded(transport) => Event::Upgraded(transport),
             Self::Disconnected { reason, retry_in } => Event::Disconnected { reason, retry_in },
             Self::ConnectError { error, retry_in } => Event::ConnectError { error, retry_in },
+            Self::Sent(event) => Event::Sent(event),
+            Self::Unsent { events, error } => Event::Unsent { events, error },
+            Self::Lagged(events) => Event::Lagged(events),
         }
     }
 }
@@ -69,8 +87,9 @@ pub struct Connected {
     /// The Socket.IO id of this client in this namespace, if the server gave one: new with each connection. It is not
     /// printed: in revision 4 it is made of the id of the Engine.IO session, which is as good as the session.
     pub id: Option<String>,
-    /// Whether the server kept this client's state over the interruption and has sent again what was missed. Always
-    /// `false` for now.
+    /// Whether the server kept this client's state over the interruption: the id and the rooms are the same as before,
+    /// and what was missed comes as the next events. Servers of revision 5 offer it where it was switched on
+    /// (`connectionStateRecovery`).
     pub recovered: bool,
     /// The transport in use. An upgrade may be over before the namespace is joined; then there is no
     /// [`Event::Upgraded`] in it.

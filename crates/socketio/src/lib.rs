@@ -62,10 +62,13 @@
     )
 )]
 
+mod decision;
 mod error;
 pub mod event;
 mod limits;
+mod overflow;
 mod reconnection;
+mod retries;
 pub mod session;
 mod url;
 
@@ -77,11 +80,18 @@ pub use engineio::{self, Transport, Version};
 pub use socketio_codec as codec;
 pub use socketio_codec::{Args, ArgsError, Json, Namespace};
 
-pub use error::{AckError, ConnectError, DisconnectReason, EmitError};
+pub use decision::{Decide, Decision, Failure};
+pub use error::{AckError, ConnectError, DisconnectReason, EmitError, ProviderError};
 pub use event::Connected;
 pub use limits::Limits;
+pub use overflow::Overflow;
 pub use reconnection::Reconnection;
+pub use retries::Retries;
+pub use session::Offline;
 pub use url::{Target, UrlError};
 
 #[cfg(feature = "client")]
-pub use client::{AckHandle, Builder, Event, Events, Message, NamespaceBuilder, Socket, connect};
+pub use client::{
+    AckHandle, Attempt, Builder, Dial, EmitSink, Event, Events, Message, NamespaceBuilder, Socket,
+    Stats, connect,
+};

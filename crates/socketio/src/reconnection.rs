@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use crate::decision::Decide;
+
 /// How lost connections are replaced.
 ///
 /// Retried is what the reference client retries: every loss of the connection and every failed attempt to replace it.
-/// Never retried are a DISCONNECT from the server, a refused namespace, and what this side closed itself.
+/// Not retried are a DISCONNECT from the server, a refused namespace, and what this side closed itself. For all but the
+/// last, [`decide`](Self::decide) may say otherwise.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Reconnection {
@@ -24,6 +27,12 @@ pub struct Reconnection {
     /// forgotten. So a server that accepts and then drops every connection is not called at full speed.
     /// Default: 30 s.
     pub stable_after: Duration,
+    /// Whether a namespace that has never been joined is treated like one that has: its failures are events, and
+    /// retried. Then `connect` waits until an attempt succeeds or one fails for good. The reference client does that.
+    /// Default: `false`: the first failure is returned.
+    pub retry_on_initial_connect: bool,
+    /// Who decides what is retried, instead of the rule above. Default: nobody.
+    pub decide: Option<Decide>,
 }
 
 impl Default for Reconnection {
@@ -34,6 +43,8 @@ impl Default for Reconnection {
             max_delay: Duration::from_secs(5),
             jitter: 0.5,
             stable_after: Duration::from_secs(30),
+            retry_on_initial_connect: false,
+            decide: None,
         }
     }
 }

@@ -10,23 +10,27 @@ use http::HeaderMap;
 use serde::Serialize;
 use socketio_codec::{EncodeError, Json, Namespace, Query};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument as _;
 
-use super::driver::{Dialer, Driver};
+use super::dialer::Dialer;
+use super::driver::Driver;
 use super::events::Events;
-use super::membership::{Membership, Shared};
+use super::membership::{Membership, Settings, Shared};
+use super::provider::{self, AnyError, Attempt, Dial, Provider};
 use super::socket::Socket;
 use crate::error::ConnectError;
 use crate::limits::Limits;
+use crate::overflow::Overflow;
 use crate::reconnection::Reconnection;
-use crate::session::{Config, Session};
+use crate::retries::Retries;
+use crate::session::{self, Config, Offline, Session};
 use crate::url::Target;
 
-/// How many events wait for their reader before the connection stops reading.
+/// How many events wait for their reader before something is done about it.
 const EVENT_QUEUE: usize = 1024;
-
-type Auth = Option<Result<Json, EncodeError>>;
+/// How long a provider may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Settings of a connection and of its first namespace.
 ///
@@ -52,11 +56,12 @@ pub struct Builder {
     namespace: Option<String>,
     path: Option<String>,
     query: Option<String>,
-    auth: Auth,
     headers: HeaderMap,
+    provider: Option<Provider<Dial>>,
+    patience: Duration,
     engine: engineio::Config,
     session: Config,
-    event_queue: usize,
+    first: Joining,
     http: Option<Http>,
 }
 
@@ -86,11 +91,12 @@ impl Builder {
             namespace: None,
             path: None,
             query: None,
-            auth: None,
             headers: HeaderMap::new(),
+            provider: None,
+            patience: PATIENCE,
             engine: engineio::Config::default(),
             session: Config::default(),
-            event_queue: EVENT_QUEUE,
+            first: Joining::default(),
             http: None,
         }
     }
@@ -123,7 +129,77 @@ impl Builder {
     /// Socket.IO has none: see [`ConnectError::AuthUnsupported`].
     #[must_use]
     pub fn auth(mut self, auth: impl Serialize) -> Self {
-        self.auth = Some(Json::from_serialize(&auth));
+        self.first.auth = AuthSource::fixed(&auth);
+        self
+    }
+
+    /// Asks for the auth payload each time that the namespace is to be joined: for tokens that expire.
+    ///
+    /// The provider runs in a task of its own. If it fails, does not answer within
+    /// [`provider_timeout`](Self::provider_timeout) or panics, the namespace is not joined, and
+    /// [`ConnectError::Provider`] tells; that is retried, once the first attempt has succeeded.
+    ///
+    /// ```no_run
+    /// # async fn fetch_token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # async fn run() -> Result<(), socketio::ConnectError> {
+    /// let (socket, events) = socketio::Builder::new("https://example.com/")
+    ///     .auth_provider(|_attempt| async {
+    ///         let token = fetch_token().await?;
+    ///         Ok::<_, std::io::Error>(std::collections::HashMap::from([("token", token)]))
+    ///     })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn auth_provider<V, A, E>(
+        mut self,
+        provide: impl Fn(Attempt) -> A + Send + Sync + 'static,
+    ) -> Self
+    where
+        V: Serialize + 'static,
+        A: Future<Output = Result<V, E>> + Send + 'static,
+        E: Into<AnyError>,
+    {
+        self.first.auth = AuthSource::Asked(Provider::new(provide, provider::auth));
+        self
+    }
+
+    /// Asks, before each attempt to connect, for what is to be used in it: URL, query and headers. What the provider
+    /// does not give is as the other settings say. It is treated as [`auth_provider`](Self::auth_provider) says.
+    ///
+    /// ```no_run
+    /// use http::{HeaderValue, header::AUTHORIZATION};
+    /// use socketio::{Builder, Dial};
+    ///
+    /// # async fn fetch_token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # async fn run() -> Result<(), socketio::ConnectError> {
+    /// type Error = Box<dyn std::error::Error + Send + Sync>;
+    /// let (socket, events) = Builder::new("https://example.com/")
+    ///     .provider(|_attempt| async {
+    ///         let bearer = format!("Bearer {}", fetch_token().await?);
+    ///         Ok::<_, Error>(Dial::new().header(AUTHORIZATION, HeaderValue::try_from(bearer)?))
+    ///     })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn provider<A, E>(mut self, provide: impl Fn(Attempt) -> A + Send + Sync + 'static) -> Self
+    where
+        A: Future<Output = Result<Dial, E>> + Send + 'static,
+        E: Into<AnyError>,
+    {
+        self.provider = Some(Provider::new(provide, Ok));
+        self
+    }
+
+    /// How long a provider may take. Default: 20 s.
+    #[must_use]
+    pub fn provider_timeout(mut self, timeout: Duration) -> Self {
+        self.patience = timeout;
         self
     }
 
@@ -185,13 +261,59 @@ impl Builder {
         self
     }
 
-    /// How many events may wait in [`Events`] before the connection stops reading; at least 1. Default: 1024. It also
-    /// stops at [`Limits::max_queued_bytes`]. The
+    /// How many events may wait in [`Events`] before [`overflow`](Self::overflow) says what happens; at least 1.
+    /// Default: 1024. The same happens at [`Limits::max_queued_bytes`]. The
     /// connection itself holds, beyond that, what it had received when it stopped: at most one polling response, or
     /// the events that came before the answer to CONNECT.
     #[must_use]
     pub fn event_queue(mut self, items: usize) -> Self {
-        self.event_queue = items;
+        self.first.event_queue = items;
+        self
+    }
+
+    /// What happens when nobody reads the events. Default: the connection stops reading.
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.first.overflow = overflow;
+        self
+    }
+
+    /// What becomes of events that are emitted while their namespace is not connected. Default: they wait for it.
+    #[must_use]
+    pub fn offline(mut self, offline: Offline) -> Self {
+        self.session.offline = offline;
+        self
+    }
+
+    /// Sends events again until the server acknowledges them, one at a time and in order: at least once instead of at
+    /// most once. Volatile events are not. Default: no.
+    #[must_use]
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.first.join.retries = Some(retries);
+        self
+    }
+
+    /// Tells which events of this side are handed to the connection, as
+    /// [`Event::Sent`](crate::event::Event::Sent): the counterpart, for what is sent, of the events that are received.
+    /// Default: no.
+    #[must_use]
+    pub fn report_sent(mut self, report: bool) -> Self {
+        self.first.join.report_sent = report;
+        self
+    }
+
+    /// Whether a connection that ended up on WebSocket is replaced by one that begins there. Default: no. See
+    /// [`session::Config::remember_upgrade`](crate::session::Config::remember_upgrade).
+    #[must_use]
+    pub fn remember_upgrade(mut self, remember: bool) -> Self {
+        self.session.remember_upgrade = remember;
+        self
+    }
+
+    /// Whether a connection that opens by polling is upgraded to WebSocket. Default: yes.
+    #[must_use]
+    pub fn upgrade(mut self, upgrade: bool) -> Self {
+        self.engine.upgrade = upgrade;
         self
     }
 
@@ -206,7 +328,9 @@ impl Builder {
     /// Connects and joins the namespace, by a task of its own on the current runtime. From then on the connection
     /// restores itself as [`reconnection`](Self::reconnection) says, until the namespace is left.
     ///
-    /// The first failure is returned, and not retried. Dropping the future gives up.
+    /// The first failure is returned, and not retried, unless
+    /// [`retry_on_initial_connect`](Reconnection::retry_on_initial_connect) says so: then the failures so far are the
+    /// first items of the `Events`. Dropping the future gives up.
     ///
     /// # Errors
     ///
@@ -215,25 +339,48 @@ impl Builder {
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub async fn connect(mut self) -> Result<(Socket, Events), ConnectError> {
-        let (endpoint, namespace) = self.target()?.into_parts();
-        let auth = self.auth.transpose().map_err(ConnectError::Auth)?;
+    pub async fn connect(self) -> Result<(Socket, Events), ConnectError> {
+        Membership::joined(self.start()?).await
+    }
+
+    /// Connects as [`connect`](Self::connect) does, but does not wait for it: what becomes of it is told by the
+    /// `Events`, and what is emitted meanwhile waits. The first failure is the last event, unless
+    /// [`retry_on_initial_connect`](Reconnection::retry_on_initial_connect) says that it is retried.
+    ///
+    /// # Errors
+    ///
+    /// See [`ConnectError`]: settings that cannot be used.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn connect_in_background(self) -> Result<(Socket, Events), ConnectError> {
+        let (socket, events, _outcome) = self.start()?;
+        Ok((socket, events))
+    }
+
+    fn start(mut self) -> Result<(Socket, Events, Outcome), ConnectError> {
+        let target = self.target()?;
+        let endpoint = target.endpoint();
         let query = endpoint.query().map(Query::try_from).transpose()?;
+        let settings = self.first.settings(query)?;
         let http = self.http.map_or_else(Http::new, Ok)?;
         let span = tracing::debug_span!("socketio", host = endpoint.host(), port = endpoint.port());
         let (control, control_end) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(Handle::current(), &self.session.limits));
+        self.session.version = self.engine.version;
+        let shared = Arc::new(Shared::new(Handle::current(), &self.session));
+        let namespace = target.namespace().clone();
         let dialer = Dialer {
             http,
-            endpoint,
+            target,
             config: self.engine,
             headers: self.headers,
+            provider: self.provider,
         };
-        self.session.version = dialer.config.version;
         let session = Session::new(self.session, fastrand::u64(..));
-        let driver = Driver::new(session, dialer, control_end, shared.clone());
+        let driver = Driver::new(session, dialer, self.patience, control_end, shared.clone());
         tokio::spawn(driver.run().instrument(span));
-        Membership::join(control, shared, namespace, auth, query, self.event_queue).await
+        Membership::join(&control, shared, namespace, settings)
     }
 
     fn target(&self) -> Result<Target, ConnectError> {
@@ -260,8 +407,67 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("engine", &self.engine)
             .field("session", &self.session)
-            .field("event_queue", &self.event_queue)
+            .field("event_queue", &self.first.event_queue)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whether a namespace was joined.
+type Outcome = oneshot::Receiver<Result<(), ConnectError>>;
+
+/// The settings of one namespace.
+#[derive(Clone)]
+struct Joining {
+    auth: AuthSource,
+    join: session::Join,
+    event_queue: usize,
+    overflow: Overflow,
+}
+
+/// Where an auth payload comes from.
+#[derive(Clone)]
+enum AuthSource {
+    Nowhere,
+    Fixed(Result<Json, EncodeError>),
+    Asked(Provider<Option<Json>>),
+}
+
+impl AuthSource {
+    fn fixed(auth: &impl Serialize) -> Self {
+        Self::Fixed(Json::from_serialize(auth))
+    }
+}
+
+impl Joining {
+    fn settings(self, query: Option<Query>) -> Result<Settings, ConnectError> {
+        let mut join = self.join;
+        join.query = query;
+        let mut auth = None;
+        join.auth = match self.auth {
+            AuthSource::Nowhere => session::Auth::None,
+            AuthSource::Fixed(auth) => session::Auth::Fixed(auth.map_err(ConnectError::Auth)?),
+            AuthSource::Asked(provider) => {
+                auth = Some(provider);
+                session::Auth::Asked
+            }
+        };
+        Ok(Settings {
+            join,
+            auth,
+            event_queue: self.event_queue,
+            overflow: self.overflow,
+        })
+    }
+}
+
+impl Default for Joining {
+    fn default() -> Self {
+        Self {
+            auth: AuthSource::Nowhere,
+            join: session::Join::default(),
+            event_queue: EVENT_QUEUE,
+            overflow: Overflow::default(),
+        }
     }
 }
 
@@ -270,9 +476,8 @@ impl fmt::Debug for Builder {
 pub struct NamespaceBuilder {
     membership: Arc<Membership>,
     namespace: String,
-    auth: Auth,
     query: Option<String>,
-    event_queue: usize,
+    joining: Joining,
 }
 
 impl NamespaceBuilder {
@@ -280,9 +485,8 @@ impl NamespaceBuilder {
         Self {
             membership,
             namespace: namespace.to_owned(),
-            auth: None,
             query: None,
-            event_queue: EVENT_QUEUE,
+            joining: Joining::default(),
         }
     }
 
@@ -290,7 +494,22 @@ impl NamespaceBuilder {
     /// Socket.IO has none: see [`query`](Self::query).
     #[must_use]
     pub fn auth(mut self, auth: impl Serialize) -> Self {
-        self.auth = Some(Json::from_serialize(&auth));
+        self.joining.auth = AuthSource::fixed(&auth);
+        self
+    }
+
+    /// As [`Builder::auth_provider`].
+    #[must_use]
+    pub fn auth_provider<V, A, E>(
+        mut self,
+        provide: impl Fn(Attempt) -> A + Send + Sync + 'static,
+    ) -> Self
+    where
+        V: Serialize + 'static,
+        A: Future<Output = Result<V, E>> + Send + 'static,
+        E: Into<AnyError>,
+    {
+        self.joining.auth = AuthSource::Asked(Provider::new(provide, provider::auth));
         self
     }
 
@@ -306,7 +525,28 @@ impl NamespaceBuilder {
     /// As [`Builder::event_queue`]. A full queue stops the reading of the whole connection.
     #[must_use]
     pub fn event_queue(mut self, items: usize) -> Self {
-        self.event_queue = items;
+        self.joining.event_queue = items;
+        self
+    }
+
+    /// As [`Builder::overflow`].
+    #[must_use]
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.joining.overflow = overflow;
+        self
+    }
+
+    /// As [`Builder::retries`].
+    #[must_use]
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.joining.join.retries = Some(retries);
+        self
+    }
+
+    /// As [`Builder::report_sent`].
+    #[must_use]
+    pub fn report_sent(mut self, report: bool) -> Self {
+        self.joining.join.report_sent = report;
         self
     }
 
@@ -317,14 +557,27 @@ impl NamespaceBuilder {
     ///
     /// See [`ConnectError`]; [`ConnectError::NamespaceInUse`] if the connection has the namespace already.
     pub async fn connect(self) -> Result<(Socket, Events), ConnectError> {
+        Membership::joined(self.start()?).await
+    }
+
+    /// As [`connect`](Self::connect), but without waiting for it; see [`Builder::connect_in_background`].
+    ///
+    /// # Errors
+    ///
+    /// See [`ConnectError`]: settings that cannot be used.
+    pub fn connect_in_background(self) -> Result<(Socket, Events), ConnectError> {
+        let (socket, events, _outcome) = self.start()?;
+        Ok((socket, events))
+    }
+
+    fn start(self) -> Result<(Socket, Events, Outcome), ConnectError> {
         let namespace = Namespace::try_from(self.namespace)?;
-        let auth = self.auth.transpose().map_err(ConnectError::Auth)?;
         let query = self.query.as_deref().map(Query::try_from).transpose()?;
-        let (control, shared) = (
-            self.membership.control.clone(),
-            self.membership.shared.clone(),
-        );
-        Membership::join(control, shared, namespace, auth, query, self.event_queue).await
+        let settings = self.joining.settings(query)?;
+        let Membership {
+            control, shared, ..
+        } = &*self.membership;
+        Membership::join(control, shared.clone(), namespace, settings)
     }
 }
 

@@ -4,51 +4,39 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use engineio::client::{Client, Http, Timer, now};
-use engineio::{CloseReason, Endpoint, Transport, Version};
-use http::HeaderMap;
-use socketio_codec::Args;
+use engineio::CloseReason;
+use engineio::client::{Client, Timer, now};
+use socketio_codec::{Args, Json};
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
 
+use super::dialer::{Call, Dialer};
 use super::events::Mailbox;
-use super::membership::{Command, Control, Join, Membership, MembershipId, Shared, Status};
+use super::membership::{Command, Control, Join, Membership, MembershipId, Shared, Status, Wish};
+use super::provider::{Asked, Dial, Provider};
 use super::socket::AckHandle;
-use crate::error::{AckError, ConnectError, DisconnectReason};
+use super::stats::LinkStats;
+use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
+use crate::overflow::Overflow;
 use crate::session::revision::capacity;
-use crate::session::{AckKey, Action, Event, Input, NamespaceKey, Session};
+use crate::session::{AckKey, Action, AuthKey, Event, Input, NamespaceKey, Session};
 
 /// How many rounds, and messages a round, one wake-up may take before readers and other tasks get their turn.
 const ROUNDS: usize = 32;
 const MESSAGES: usize = 128;
 
-/// What it takes to open a link.
-pub(super) struct Dialer {
-    pub(super) http: Http,
-    pub(super) endpoint: Endpoint,
-    pub(super) config: engineio::Config,
-    pub(super) headers: HeaderMap,
-}
-
-impl Dialer {
-    fn dial(&self, version: Version) -> Client {
-        let mut config = self.config.clone();
-        config.version = version;
-        Client::new(self.http.clone(), self.endpoint.clone(), config)
-            .with_headers(self.headers.clone())
-    }
-
-    fn first_transport(&self) -> Transport {
-        let first = self.config.transports.first();
-        first.copied().unwrap_or(Transport::Polling)
-    }
-}
+/// How many commands of a namespace are taken before the next one's.
+const COMMANDS: usize = 64;
 
 pub(super) struct Driver {
     session: Session,
     dialer: Dialer,
+    patience: Duration,
     link: Link,
+    /// What the links before this one have done.
+    done: LinkStats,
     members: Vec<Member>,
     /// The member whose commands are taken next.
     turn: usize,
@@ -66,10 +54,18 @@ pub(super) struct Driver {
 
 enum Link {
     Down,
-    /// To be opened with this revision as soon as the events are read again.
-    Wanted(Version),
-    Up(Box<Client>),
-    Closing(Box<Client>),
+    /// To be opened as soon as the events are read again.
+    Wanted(Call),
+    /// What it is to be opened with is being asked for.
+    Asking(Asked<Dial>, Call),
+    Up(Box<Live>),
+    Closing(Box<Live>),
+}
+
+/// A link, and the span of its attempt.
+struct Live {
+    client: Client,
+    span: Span,
 }
 
 /// A namespace that has handles.
@@ -80,6 +76,13 @@ struct Member {
     status: Arc<Status>,
     commands: mpsc::Receiver<Box<Command>>,
     mailbox: Mailbox,
+    /// Who provides the auth payload, and the answer under way.
+    auth: Option<Provider<Option<Json>>>,
+    asked: Option<(AuthKey, Asked<Option<Json>>)>,
+    reports_sent: bool,
+    /// Commands that will not be carried out, and whose senders do not know it.
+    unsent: u64,
+    span: Span,
     /// Who waits for the namespace to be joined for the first time.
     joined: Option<oneshot::Sender<Result<(), ConnectError>>>,
 }
@@ -88,7 +91,9 @@ impl Member {
     /// Whoever awaits an acknowledgement learns of it by the end of the channel.
     fn refuse_commands(&mut self) {
         self.commands.close();
-        while self.commands.try_recv().is_ok() {}
+        while let Ok(command) = self.commands.try_recv() {
+            self.unsent += u64::from(command.is_unawaited());
+        }
     }
 }
 
@@ -96,13 +101,16 @@ impl Driver {
     pub(super) fn new(
         session: Session,
         dialer: Dialer,
+        patience: Duration,
         control: mpsc::UnboundedReceiver<Control>,
         shared: Arc<Shared>,
     ) -> Self {
         Self {
             session,
             dialer,
+            patience,
             link: Link::Down,
+            done: LinkStats::default(),
             members: Vec::new(),
             turn: 0,
             acks: HashMap::new(),
@@ -126,6 +134,7 @@ impl Driver {
             // The link goes before the commands: it may become writable without having anything to tell.
             let progress = self.poll_control(cx, now)
                 | self.poll_room(cx, now)
+                | self.poll_providers(cx, now)
                 | self.poll_link(cx, now)
                 | self.poll_commands(cx, now)
                 | self.poll_timer(cx, now);
@@ -161,7 +170,7 @@ impl Driver {
                     if let Some(key) = awaited.get()
                         && self.acks.remove(key).is_some()
                     {
-                        self.session.cancel_ack(*key);
+                        self.session.cancel_ack(now, *key);
                     }
                 }
             }
@@ -170,12 +179,16 @@ impl Driver {
     }
 
     fn join(&mut self, join: Join, now: Instant) {
-        match self
-            .session
-            .join(now, join.namespace, join.auth, join.query)
-        {
+        let span = tracing::debug_span!("namespace", name = %join.namespace);
+        let reports_sent = join.settings.report_sent;
+        match self.session.join(now, join.namespace, join.settings) {
             Ok(key) => self.members.push(Member {
                 key,
+                auth: join.auth,
+                asked: None,
+                reports_sent,
+                unsent: 0,
+                span,
                 id: join.id,
                 membership: join.membership,
                 status: join.status,
@@ -198,7 +211,7 @@ impl Driver {
         let key = member.key;
         member.commands.close();
         while let Ok(command) = member.commands.try_recv() {
-            execute(&mut self.session, &mut self.acks, key, *command);
+            execute(&mut self.session, &mut self.acks, key, *command, now);
         }
         self.session.leave(key);
         self.settle(now);
@@ -219,26 +232,82 @@ impl Driver {
         if self.blocked.is_none() {
             self.session.set_reading(now, true);
             match &mut self.link {
-                Link::Up(client) => client.resume_reading(),
-                Link::Wanted(version) => {
-                    self.link = Link::Up(Box::new(self.dialer.dial(*version)));
+                Link::Up(live) => live.client.resume_reading(),
+                Link::Wanted(call) => {
+                    let call = *call;
+                    self.call(call);
                 }
-                Link::Down | Link::Closing(_) => {}
+                Link::Down | Link::Asking(..) | Link::Closing(_) => {}
             }
         }
         true
     }
 
+    /// What providers have answered.
+    fn poll_providers(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut progress = false;
+        if let Link::Asking(asked, call) = &mut self.link
+            && let Poll::Ready(dial) = asked.poll(cx)
+        {
+            progress = true;
+            let call = *call;
+            match dial.and_then(|dial| self.dialer.dial(call, dial)) {
+                Ok(client) => self.open(client, call),
+                Err(error) => {
+                    tracing::debug!(%error, "nothing to connect with");
+                    self.link = Link::Down;
+                    self.session.handle_input(now, Input::NoTarget(error));
+                }
+            }
+        }
+        for member in &mut self.members {
+            if let Some((key, asked)) = &mut member.asked
+                && let Poll::Ready(auth) = asked.poll(cx)
+            {
+                progress = true;
+                let key = *key;
+                member.asked = None;
+                if let Err(error) = &auth {
+                    let _in = member.span.enter();
+                    tracing::debug!(%error, "nothing to authenticate with");
+                }
+                self.session.handle_input(now, Input::Auth { key, auth });
+            }
+        }
+        if progress {
+            self.settle(now);
+        }
+        progress
+    }
+
+    /// Opens a link, when it is known what with.
+    fn call(&mut self, call: Call) {
+        match &self.dialer.provider {
+            Some(provider) => {
+                self.link = Link::Asking(provider.ask(call.attempt, self.patience), call);
+            }
+            None => self.open(self.dialer.client(call), call),
+        }
+    }
+
+    fn open(&mut self, client: Client, call: Call) {
+        let span = tracing::debug_span!("attempt", number = call.attempt, version = %call.version);
+        self.link = Link::Up(Box::new(Live { client, span }));
+    }
+
     /// What the engine has to tell.
     fn poll_link(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         for count in 0..MESSAGES {
-            let (Link::Up(client) | Link::Closing(client)) = &mut self.link else {
+            let (Link::Up(live) | Link::Closing(live)) = &mut self.link else {
                 return count > 0;
             };
-            let Poll::Ready(event) = client.poll_event(cx) else {
+            let span = live.span.clone();
+            let _in = span.enter();
+            let Poll::Ready(event) = live.client.poll_event(cx) else {
                 return count > 0;
             };
             if matches!(event, None | Some(engineio::Event::Closed(_))) {
+                self.done = self.link_stats();
                 self.link = Link::Down;
                 self.shared.closed(self.dialer.first_transport());
             }
@@ -280,33 +349,50 @@ impl Driver {
         true
     }
 
-    /// What is to be sent: one command of each member in turn, while it can leave or be buffered.
+    /// What is to be sent: some commands of each member in turn, while they can leave or be buffered.
     fn poll_commands(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
         for _ in 0..self.members.len() {
             self.turn = (self.turn + 1) % self.members.len().max(1);
-            let writable = matches!(&self.link, Link::Up(client) if client.is_writable());
-            let Some(member) = self.members.get_mut(self.turn) else {
-                continue;
-            };
-            let key = member.key;
-            if !self.session.is_wanted(key) {
-                // Its last event waits for a reader. Whoever emits is told now: it may be the reader.
-                member.refuse_commands();
-                continue;
-            }
-            let takes = if self.session.is_joined(key) {
-                writable
-            } else {
-                self.session.has_room(key)
-            };
-            if takes && let Poll::Ready(Some(command)) = member.commands.poll_recv(cx) {
-                execute(&mut self.session, &mut self.acks, key, *command);
-                self.settle(now);
+            for _ in 0..COMMANDS {
+                if !self.poll_command(cx, now) {
+                    break;
+                }
                 progress = true;
             }
         }
         progress
+    }
+
+    fn poll_command(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let writable = self.is_writable();
+        let Some(member) = self.members.get_mut(self.turn) else {
+            return false;
+        };
+        let key = member.key;
+        if !self.session.is_wanted(key) {
+            // Its last event waits for a reader. Whoever emits is told now: it may be the reader.
+            member.refuse_commands();
+            return false;
+        }
+        // What is to be told of each must be read, too.
+        let told = self.blocked.is_some() && member.reports_sent;
+        let leaves = writable || !self.session.is_joined(key);
+        if told || !leaves || !self.session.has_room(key) {
+            return false;
+        }
+        let Poll::Ready(Some(command)) = member.commands.poll_recv(cx) else {
+            return false;
+        };
+        let span = member.span.clone();
+        let _in = span.enter();
+        execute(&mut self.session, &mut self.acks, key, *command, now);
+        self.settle(now);
+        true
+    }
+
+    fn is_writable(&self) -> bool {
+        matches!(&self.link, Link::Up(live) if live.client.is_writable())
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, present: Instant) -> bool {
@@ -328,9 +414,11 @@ impl Driver {
             self.act(action, now);
         }
         while let Some((key, result)) = self.session.poll_ack() {
-            if let Some(reply) = self.acks.remove(&key) {
+            match (self.acks.remove(&key), result) {
                 // Whoever awaited it may have gone.
-                reply.send(result).ok();
+                (Some(reply), result) => drop(reply.send(result)),
+                (None, Err(error)) => self.unsent(key.namespace(), error),
+                (None, Ok(_)) => {}
             }
         }
         while self.blocked.is_none()
@@ -340,34 +428,72 @@ impl Driver {
         }
     }
 
+    /// An event that nobody waits for was never acknowledged.
+    fn unsent(&mut self, key: NamespaceKey, error: AckError) {
+        let error = match error {
+            AckError::Emit(error) => error,
+            AckError::Timeout => EmitError::NotAcknowledged,
+            AckError::Disconnected => EmitError::Disconnected,
+        };
+        if self.session.is_wanted(key) {
+            self.session.tell_unsent(key, 1, error);
+        } else if let Some(member) = self.members.iter_mut().find(|member| member.key == key) {
+            // The last event is under way already, and must stay the last.
+            member.unsent += 1;
+        }
+    }
+
     fn act(&mut self, action: Action, now: Instant) {
         match action {
-            Action::OpenLink { version } if self.blocked.is_some() => {
-                self.link = Link::Wanted(version);
+            Action::OpenLink {
+                version,
+                attempt,
+                websocket_first,
+            } => {
+                let call = Call {
+                    version,
+                    attempt,
+                    websocket_first,
+                };
+                if self.blocked.is_some() {
+                    self.link = Link::Wanted(call);
+                } else {
+                    self.call(call);
+                }
             }
-            Action::OpenLink { version } => {
-                self.link = Link::Up(Box::new(self.dialer.dial(version)));
+            Action::AskAuth { key, attempt } => {
+                let mut members = self.members.iter_mut();
+                let member = members.find(|member| member.key == key.namespace());
+                match member.and_then(|member| Some((member.auth.clone()?, member))) {
+                    Some((auth, member)) => {
+                        member.asked = Some((key, auth.ask(attempt, self.patience)));
+                    }
+                    None => {
+                        let auth = Ok(None);
+                        self.session.handle_input(now, Input::Auth { key, auth });
+                    }
+                }
             }
             Action::Send(message) => {
-                let Link::Up(client) = &mut self.link else {
+                let Link::Up(live) = &mut self.link else {
                     return;
                 };
-                match client.send(message) {
+                match live.client.send(message) {
                     // The end of the connection is about to be reported.
                     Ok(()) | Err(engineio::SendError::NotOpen(_)) => {}
                     Err(error) => {
                         // The session checks sizes. Half a packet must not stay on the wire.
                         tracing::debug!(%error, "a message was refused");
-                        client.close();
+                        live.client.close();
                     }
                 }
             }
             Action::CloseLink => match std::mem::replace(&mut self.link, Link::Down) {
-                Link::Up(mut client) | Link::Closing(mut client) => {
-                    client.close();
-                    self.link = Link::Closing(client);
+                Link::Up(mut live) | Link::Closing(mut live) => {
+                    live.client.close();
+                    self.link = Link::Closing(live);
                 }
-                Link::Down | Link::Wanted(_) => {
+                Link::Down | Link::Wanted(_) | Link::Asking(..) => {
                     let closed = Input::LinkClosed(CloseReason::Local);
                     self.session.handle_input(now, closed);
                 }
@@ -382,8 +508,11 @@ impl Driver {
         let Some(member) = self.members.get_mut(index) else {
             return;
         };
+        let span = member.span.clone();
+        let _in = span.enter();
         match &event {
             Event::Connected(connected) => {
+                tracing::debug!(recovered = connected.recovered, "joined");
                 member.status.connected(connected);
                 if let Some(joined) = member.joined.take() {
                     // Whoever asked may have gone; then the namespace is about to be left.
@@ -403,17 +532,32 @@ impl Driver {
                     ConnectError::Refused { .. } => tracing::debug!(?retry_in, "refused"),
                     error => tracing::debug!(%error, ?retry_in, "not connected"),
                 }
-                if let Some(joined) = member.joined.take() {
+                if retry_in.is_none()
+                    && let Some(joined) = member.joined.take()
+                {
                     joined.send(Err(error.clone())).ok();
                 }
             }
-            Event::Message(_) | Event::Upgraded(_) => {}
+            Event::Unsent { events, error } => tracing::debug!(events, %error, "not sent"),
+            Event::Message(_) | Event::Upgraded(_) | Event::Sent(_) | Event::Lagged(_) => {}
         }
         let last = event.is_final();
+        if last {
+            member.refuse_commands();
+            if member.unsent > 0 {
+                let (events, error) = (member.unsent, EmitError::Disconnected);
+                member.mailbox.push(super::Event::Unsent { events, error });
+            }
+        }
+        let overflow = member.mailbox.overflow();
         // Between two connections nothing comes from the server, so nothing has to be stopped; and a reader that waits
         // for a connection to emit on must get it. Who does not read need not be told of each failed attempt.
         let connected = match &event {
-            Event::ConnectError { .. } if !last && member.mailbox.is_full() => return,
+            Event::ConnectError { .. }
+                if !last && overflow != Overflow::DropOldest && member.mailbox.is_full() =>
+            {
+                return;
+            }
             Event::ConnectError { .. } | Event::Disconnected { .. } => false,
             _ => true,
         };
@@ -424,22 +568,39 @@ impl Driver {
             member.mailbox.flush();
             self.members.remove(index);
         } else if connected && member.mailbox.is_full() {
-            self.blocked = Some(key);
-            self.session.set_reading(now, false);
-            if let Link::Up(client) = &mut self.link {
-                client.pause_reading();
+            match overflow {
+                Overflow::Backpressure => {
+                    self.blocked = Some(key);
+                    self.session.set_reading(now, false);
+                    if let Link::Up(live) = &mut self.link {
+                        live.client.pause_reading();
+                    }
+                }
+                Overflow::DropOldest => {}
+                Overflow::Disconnect => self.session.leave_unread(key),
             }
         }
     }
 
+    /// What all links have done so far.
+    fn link_stats(&self) -> LinkStats {
+        let mut stats = self.done;
+        stats.connections = self.session.links();
+        stats.pending_acks = self.session.pending_acks();
+        stats
+    }
+
     fn finish_round(&mut self) {
         for member in &mut self.members {
+            member.status.unsent(self.session.depth(member.key));
             member.mailbox.flush();
         }
+        self.shared.set_writable(self.is_writable());
+        *self.shared.lock_stats() = self.link_stats();
         let left = match &self.link {
-            Link::Up(client) => client.is_flushed() || !client.is_open(),
+            Link::Up(live) => live.client.is_flushed() || !live.client.is_open(),
             Link::Closing(_) => false,
-            Link::Down | Link::Wanted(_) => true,
+            Link::Down | Link::Wanted(_) | Link::Asking(..) => true,
         };
         if left {
             for done in self.leavers.drain(..) {
@@ -449,26 +610,37 @@ impl Driver {
     }
 }
 
-/// Nothing is refused here but what a handle could not know yet: then its caller has an answer already, or is told by
-/// the acknowledgement.
+/// Nothing is refused here but what a handle could not know yet. Who awaits something is told by that, others by an
+/// event.
 fn execute(
     session: &mut Session,
     acks: &mut HashMap<AckKey, oneshot::Sender<Result<Args, AckError>>>,
     key: NamespaceKey,
     command: Command,
+    now: Instant,
 ) {
     let refused = match command {
         Command::Emit(event) => session.emit(key, event).err(),
-        Command::EmitWithAck {
+        Command::EmitVolatile(event) => session.emit_volatile(key, event).err(),
+        Command::EmitRetried(event) => {
+            let timeout = session.retries(key).unwrap_or_default().timeout;
+            session.emit_retried(now, key, event, timeout).err()
+        }
+        Command::EmitAwaited {
             event,
-            deadline,
+            wish,
             reply,
             awaited,
         } => {
             if reply.is_closed() {
                 return;
             }
-            match session.emit_with_ack(key, event, deadline) {
+            let ack = match wish {
+                Wish::SentBy(deadline) => session.emit_before(key, event, deadline),
+                Wish::AckBy(deadline) => session.emit_with_ack(key, event, deadline),
+                Wish::Retried(timeout) => session.emit_retried(now, key, event, timeout),
+            };
+            match ack {
                 Ok(ack) => {
                     // Set here and nowhere else.
                     awaited.set(ack).ok();
@@ -481,6 +653,6 @@ fn execute(
         Command::Reply { ticket, args } => session.reply(ticket, args).err(),
     };
     if let Some(error) = refused {
-        tracing::debug!(%error, "not sent");
+        session.tell_unsent(key, 1, error);
     }
 }

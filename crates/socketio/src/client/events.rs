@@ -1,30 +1,29 @@
 //! The queue of events from a connection's task to whoever reads them.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
-use std::vec;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use engineio::Bytes;
 use futures_core::Stream;
 use futures_util::task::AtomicWaker;
-use tokio::sync::mpsc;
 
 use super::Event;
 use super::membership::Membership;
+use crate::overflow::Overflow;
 
 /// Everything that happens in one namespace, in order: first [`Event::Connected`], then the server's events and the
 /// namespace's lifecycle. The stream ends behind an event that [is final](crate::event::Event::is_final).
 ///
 /// Read it: the queue is bounded, in events ([`Builder::event_queue`](crate::Builder::event_queue)) and in bytes
-/// ([`Limits::max_queued_bytes`](crate::Limits::max_queued_bytes)). Nothing is ever dropped (but, when it is full, the
-/// failures of further attempts to reconnect), so when it is full the connection stops reading, for all its namespaces,
-/// until half of it has been read; meanwhile the heartbeat deadline of this side is suspended, acknowledgements are not
-/// received, and the loss of the connection is not noticed. Who only sends can drop the `Events` instead: what would
-/// have gone there is discarded.
+/// ([`Limits::max_queued_bytes`](crate::Limits::max_queued_bytes)). What happens when it is full,
+/// [`Overflow`] says. By default nothing is ever dropped (but the failures of further attempts to reconnect), and the
+/// connection stops reading, for all its namespaces, until half of the queue has been read. Who only sends can drop the
+/// `Events` instead: what would have gone there is discarded.
 ///
 /// Dropping all [`Socket`](crate::Socket)s and the `Events` of a namespace leaves it; the connection is closed behind
 /// the last one.
@@ -34,50 +33,64 @@ pub struct Events {
     inbox: Inbox,
 }
 
-/// The reading end.
+/// The reading end: it takes over all that is queued at once.
 pub(super) struct Inbox {
-    batches: mpsc::UnboundedReceiver<Vec<Event>>,
-    batch: vec::IntoIter<Event>,
-    gauge: Arc<Gauge>,
+    batch: VecDeque<Event>,
+    queue: Arc<Queue>,
 }
 
-/// The task's end: a channel of batches, one batch for all that a wake-up of the task has brought.
+/// The task's end: it hands over, at once, all that a wake-up of the task has brought.
 pub(super) struct Mailbox {
-    batches: mpsc::UnboundedSender<Vec<Event>>,
     batch: Vec<Event>,
-    gauge: Arc<Gauge>,
+    overflow: Overflow,
+    queue: Arc<Queue>,
 }
 
-/// Measures what is queued, which the channel cannot, and wakes the task when there is room again.
-struct Gauge {
+/// What both ends share. The lock is taken once a batch, and for as long as it takes to move that.
+pub(super) struct Queue {
+    handed_over: Mutex<HandedOver>,
+    reader: AtomicWaker,
+    task: AtomicWaker,
+    reader_is_gone: AtomicBool,
     events: Level,
     bytes: Level,
-    task: AtomicWaker,
+    /// How many events were dropped, ever.
+    dropped: AtomicU64,
 }
 
-/// One measure of the queue.
+#[derive(Default)]
+struct HandedOver {
+    events: VecDeque<Event>,
+    /// How many older ones were dropped, and the reader has not been told.
+    dropped: u64,
+    task_is_gone: bool,
+}
+
+/// One measure of the queue, of what has not been read, be it handed over or not.
 struct Level {
     queued: AtomicUsize,
     limit: usize,
 }
 
 /// A queue of so many events, at least one, or so many bytes.
-pub(super) fn mailbox(max_events: usize, max_bytes: usize) -> (Mailbox, Inbox) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let gauge = Arc::new(Gauge {
+pub(super) fn mailbox(max_events: usize, max_bytes: usize, overflow: Overflow) -> (Mailbox, Inbox) {
+    let queue = Arc::new(Queue {
+        handed_over: Mutex::default(),
+        reader: AtomicWaker::new(),
+        task: AtomicWaker::new(),
+        reader_is_gone: AtomicBool::new(false),
         events: Level::new(max_events),
         bytes: Level::new(max_bytes),
-        task: AtomicWaker::new(),
+        dropped: AtomicU64::new(0),
     });
     let mailbox = Mailbox {
-        batches: sender,
         batch: Vec::new(),
-        gauge: gauge.clone(),
+        overflow,
+        queue: queue.clone(),
     };
     let inbox = Inbox {
-        batches: receiver,
-        batch: Vec::new().into_iter(),
-        gauge,
+        batch: VecDeque::new(),
+        queue,
     };
     (mailbox, inbox)
 }
@@ -105,55 +118,123 @@ impl Level {
         before > self.resume_at() && before - amount <= self.resume_at()
     }
 
+    fn queued(&self) -> usize {
+        self.queued.load(Ordering::Acquire)
+    }
+
     fn is_full(&self) -> bool {
-        self.queued.load(Ordering::Acquire) >= self.limit
+        self.queued() >= self.limit
     }
 
     fn has_room(&self) -> bool {
-        self.queued.load(Ordering::Acquire) <= self.resume_at()
+        self.queued() <= self.resume_at()
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, HandedOver> {
+        self.handed_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_full(&self) -> bool {
+        self.events.is_full() || self.bytes.is_full()
+    }
+
+    /// An event is no longer queued; whether this has made room.
+    fn leaves(&self, event: &Event) -> bool {
+        // Whichever makes room last finds that the other one has it.
+        self.events.subtract(1) | self.bytes.subtract(bytes(event))
+    }
+
+    /// How many events, and bytes of them, are not read yet.
+    pub(super) fn depth(&self) -> (usize, usize) {
+        (self.events.queued(), self.bytes.queued())
+    }
+
+    /// How many events were dropped, ever.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 }
 
 /// What an event holds beyond its place in the queue.
 fn bytes(event: &Event) -> usize {
-    match event {
-        Event::Message(message) => {
-            let attachments = message.attachments().iter().map(Bytes::len);
-            message.json().len() + attachments.sum::<usize>()
-        }
-        _ => 0,
-    }
+    let (json, attachments) = match event {
+        Event::Message(message) => (message.json(), message.attachments()),
+        Event::Sent(event) => (event.json(), event.attachments()),
+        _ => return 0,
+    };
+    json.len() + attachments.iter().map(Bytes::len).sum::<usize>()
 }
 
 impl Mailbox {
     /// Adds an event to the present batch, unless nobody reads.
     pub(super) fn push(&mut self, event: Event) {
-        if !self.batches.is_closed() {
-            self.gauge.events.add(1);
-            self.gauge.bytes.add(bytes(&event));
-            self.batch.push(event);
+        if self.is_closed() {
+            return;
+        }
+        self.queue.events.add(1);
+        self.queue.bytes.add(bytes(&event));
+        self.batch.push(event);
+        if self.overflow == Overflow::DropOldest && self.queue.is_full() {
+            self.flush();
         }
     }
 
     /// Hands the present batch over.
     pub(super) fn flush(&mut self) {
-        if !self.batch.is_empty() {
-            // An error means that nobody reads any more.
-            self.batches.send(std::mem::take(&mut self.batch)).ok();
+        if self.batch.is_empty() {
+            return;
+        }
+        let mut handed_over = self.queue.lock();
+        let events = &mut handed_over.events;
+        if events.is_empty() {
+            *events = std::mem::take(&mut self.batch).into();
+        } else {
+            events.extend(self.batch.drain(..));
+        }
+        if self.overflow == Overflow::DropOldest {
+            self.drop_oldest(&mut handed_over);
+        }
+        drop(handed_over);
+        self.queue.reader.wake();
+    }
+
+    /// The newest one always stays.
+    fn drop_oldest(&self, handed_over: &mut HandedOver) {
+        let over = |queue: &Queue| {
+            queue.events.queued() > queue.events.limit || queue.bytes.queued() > queue.bytes.limit
+        };
+        while handed_over.events.len() > 1
+            && over(&self.queue)
+            && let Some(oldest) = handed_over.events.pop_front()
+        {
+            self.queue.leaves(&oldest);
+            handed_over.dropped += 1;
+            self.queue.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
+    fn is_closed(&self) -> bool {
+        self.queue.reader_is_gone.load(Ordering::Acquire)
+    }
+
+    pub(super) fn overflow(&self) -> Overflow {
+        self.overflow
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        let full = self.gauge.events.is_full() || self.gauge.bytes.is_full();
-        full && !self.batches.is_closed()
+        self.queue.is_full() && !self.is_closed()
     }
 
     /// Waits until the reader has caught up, or is gone.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         // First register, then look: what happens in between wakes.
-        self.gauge.task.register(cx.waker());
-        let room = self.gauge.events.has_room() && self.gauge.bytes.has_room();
-        if room || self.batches.is_closed() {
+        self.queue.task.register(cx.waker());
+        let room = self.queue.events.has_room() && self.queue.bytes.has_room();
+        if room || self.is_closed() {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -161,28 +242,50 @@ impl Mailbox {
     }
 }
 
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.queue.lock().task_is_gone = true;
+        self.queue.reader.wake();
+    }
+}
+
 impl Inbox {
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        loop {
-            if let Some(event) = self.batch.next() {
-                // Whichever makes room last finds that the other one has it.
-                if self.gauge.events.subtract(1) | self.gauge.bytes.subtract(bytes(&event)) {
-                    self.gauge.task.wake();
-                }
-                return Poll::Ready(Some(event));
+        if self.batch.is_empty() {
+            // First register, then look.
+            self.queue.reader.register(cx.waker());
+            let mut handed_over = self.queue.lock();
+            let dropped = std::mem::take(&mut handed_over.dropped);
+            self.batch = std::mem::take(&mut handed_over.events);
+            if dropped > 0 {
+                return Poll::Ready(Some(Event::Lagged(dropped)));
             }
-            match ready!(self.batches.poll_recv(cx)) {
-                Some(batch) => self.batch = batch.into_iter(),
-                None => return Poll::Ready(None),
+            if self.batch.is_empty() {
+                return match handed_over.task_is_gone {
+                    true => Poll::Ready(None),
+                    false => Poll::Pending,
+                };
             }
         }
+        let event = self.batch.pop_front();
+        if let Some(event) = &event
+            && self.queue.leaves(event)
+        {
+            self.queue.task.wake();
+        }
+        Poll::Ready(event)
     }
 }
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        self.batches.close();
-        self.gauge.task.wake();
+        self.queue.reader_is_gone.store(true, Ordering::Release);
+        drop(std::mem::take(&mut self.queue.lock().events));
+        self.queue.task.wake();
     }
 }
 
@@ -210,9 +313,8 @@ impl Stream for Events {
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let queued = self.inbox.gauge.events.queued.load(Ordering::Relaxed);
         f.debug_struct("Events")
-            .field("queued", &queued)
+            .field("queued", &self.inbox.queue.events.queued())
             .finish_non_exhaustive()
     }
 }
@@ -246,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_task_is_woken_when_half_of_a_full_queue_has_been_read() {
-        let (mut mailbox, mut inbox) = mailbox(4, usize::MAX);
+        let (mut mailbox, mut inbox) = mailbox(4, usize::MAX, Overflow::Backpressure);
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(flag.clone());
         let cx = &mut Context::from_waker(&waker);
@@ -269,7 +371,7 @@ mod tests {
     #[test]
     fn a_queue_of_one_works_and_one_of_none_is_one() {
         for limit in [0, 1] {
-            let (mut mailbox, mut inbox) = mailbox(limit, usize::MAX);
+            let (mut mailbox, mut inbox) = mailbox(limit, usize::MAX, Overflow::Backpressure);
             let cx = &mut Context::from_waker(Waker::noop());
             assert!(!mailbox.is_full());
             mailbox.push(event());
@@ -282,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_queue_is_full_of_bytes_too_and_wakes_when_half_of_them_are_gone() {
-        let (mut mailbox, mut inbox) = mailbox(100, 24);
+        let (mut mailbox, mut inbox) = mailbox(100, 24, Overflow::Backpressure);
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(flag.clone());
         let cx = &mut Context::from_waker(&waker);
@@ -304,7 +406,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_gone_is_never_full_and_wakes_the_task() {
-        let (mut mailbox, inbox) = mailbox(1, usize::MAX);
+        let (mut mailbox, inbox) = mailbox(1, usize::MAX, Overflow::Backpressure);
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(flag.clone());
         let cx = &mut Context::from_waker(&waker);
@@ -320,7 +422,7 @@ mod tests {
 
     #[test]
     fn what_was_handed_over_can_be_read_when_the_task_is_gone() {
-        let (mut mailbox, mut inbox) = mailbox(4, usize::MAX);
+        let (mut mailbox, mut inbox) = mailbox(4, usize::MAX, Overflow::Backpressure);
         mailbox.push(event());
         mailbox.push(event());
         mailbox.flush();
@@ -329,5 +431,66 @@ mod tests {
         assert!(matches!(inbox.poll_next(cx), Poll::Ready(Some(_))));
         assert!(matches!(inbox.poll_next(cx), Poll::Ready(Some(_))));
         assert!(matches!(inbox.poll_next(cx), Poll::Ready(None)));
+    }
+
+    fn message(number: usize) -> Event {
+        let event = socketio_codec::Event::new("x", &number).unwrap();
+        Event::Message(Message { event, ack: None })
+    }
+
+    fn told(inbox: &mut Inbox) -> Vec<String> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        std::iter::from_fn(|| match inbox.poll_next(cx) {
+            Poll::Ready(Some(Event::Message(message))) => Some(message.json().to_owned()),
+            Poll::Ready(Some(event)) => Some(format!("{event:?}")),
+            Poll::Ready(None) | Poll::Pending => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_oldest_are_dropped_and_counted_where_they_were() {
+        let (mut mailbox, mut inbox) = mailbox(3, usize::MAX, Overflow::DropOldest);
+        for number in 0..10 {
+            mailbox.push(message(number));
+        }
+        mailbox.flush();
+        assert_eq!(inbox.queue.depth().0, 3);
+        let expected = ["Lagged(7)", r#"["x",7]"#, r#"["x",8]"#, r#"["x",9]"#];
+        assert_eq!(told(&mut inbox), expected);
+        mailbox.push(message(10));
+        mailbox.flush();
+        assert_eq!(told(&mut inbox), [r#"["x",10]"#]);
+        assert_eq!((inbox.queue.depth(), inbox.queue.dropped()), ((0, 0), 7));
+    }
+
+    #[test]
+    fn what_the_reader_has_taken_over_is_not_dropped() {
+        let (mut mailbox, mut inbox) = mailbox(3, usize::MAX, Overflow::DropOldest);
+        for number in 0..3 {
+            mailbox.push(message(number));
+        }
+        mailbox.flush();
+        assert!(read(&mut inbox));
+        for number in 3..9 {
+            mailbox.push(message(number));
+            mailbox.flush();
+        }
+        let expected = [r#"["x",1]"#, r#"["x",2]"#, "Lagged(5)", r#"["x",8]"#];
+        assert_eq!(told(&mut inbox), expected);
+    }
+
+    #[test]
+    fn the_oldest_are_dropped_for_their_bytes_too_but_never_the_newest() {
+        let (mut mailbox, mut inbox) = mailbox(100, 30, Overflow::DropOldest);
+        for number in 0..10 {
+            mailbox.push(message(number));
+        }
+        mailbox.flush();
+        assert_eq!(told(&mut inbox).len(), 1 + 30 / r#"["x",1]"#.len());
+        let event = socketio_codec::Event::new("x", &"y".repeat(100)).unwrap();
+        mailbox.push(Event::Message(Message { event, ack: None }));
+        mailbox.flush();
+        assert_eq!(told(&mut inbox).len(), 1);
     }
 }

@@ -1,22 +1,30 @@
 //! What the handles of one joined namespace share, and how they talk to the connection's task.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use engineio::Transport;
-use socketio_codec::{Args, Bytes, Event, Json, Namespace, Query};
+use socketio_codec::{Args, Bytes, Event, Json, Namespace};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Timeout;
 
-use super::events::{Events, Mailbox, mailbox};
+use super::events::{Events, Mailbox, Queue, mailbox};
+use super::provider::Provider;
 use super::socket::Socket;
+use super::stats::{LinkStats, Stats};
 use crate::error::{AckError, ConnectError, EmitError};
 use crate::event::Connected;
-use crate::limits::Limits;
-use crate::session::outgoing;
-use crate::session::{AckKey, AckTicket};
+use crate::overflow::Overflow;
+use crate::retries::Retries;
+use crate::session::{self, AckKey, AckTicket, Depth, Offline, outgoing};
+
+/// Digits of the largest acknowledgement id.
+pub(super) const MAX_ACK_DIGITS: usize = 20;
+
+/// Whether a namespace was joined.
+type Outcome = oneshot::Receiver<Result<(), ConnectError>>;
 
 /// How many commands of a namespace wait for its task before senders are made to wait. Only bursts need room here.
 const COMMANDS: usize = 16;
@@ -25,6 +33,8 @@ const COMMANDS: usize = 16;
 pub(super) struct Membership {
     id: MembershipId,
     namespace: Namespace,
+    pub(super) retries: Option<Retries>,
+    queue: Arc<Queue>,
     pub(super) status: Arc<Status>,
     pub(super) commands: mpsc::Sender<Box<Command>>,
     pub(super) control: mpsc::UnboundedSender<Control>,
@@ -37,9 +47,13 @@ pub(super) struct MembershipId(u64);
 /// What is sent in a namespace. Boxed in its channel: an idle channel reserves room for 32.
 pub(super) enum Command {
     Emit(Event),
-    EmitWithAck {
+    /// To be dropped unless it can leave at once.
+    EmitVolatile(Event),
+    /// To be sent again until it is acknowledged. Nobody waits for that.
+    EmitRetried(Event),
+    EmitAwaited {
         event: Event,
-        deadline: Instant,
+        wish: Wish,
         reply: oneshot::Sender<Result<Args, AckError>>,
         /// Where the task says what it awaits.
         awaited: Arc<OnceLock<AckKey>>,
@@ -48,6 +62,24 @@ pub(super) enum Command {
         ticket: AckTicket,
         args: Args,
     },
+}
+
+impl Command {
+    /// Whether nobody will learn what became of it.
+    pub(super) fn is_unawaited(&self) -> bool {
+        !matches!(self, Self::EmitAwaited { .. })
+    }
+}
+
+/// What somebody awaits of an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wish {
+    /// That it leaves by then.
+    SentBy(Instant),
+    /// Its acknowledgement, by then.
+    AckBy(Instant),
+    /// Its acknowledgement, however often it must be sent; each time may take that long.
+    Retried(Duration),
 }
 
 /// What a task is told beside what is to be sent. Nobody ever waits to say it, so handles can say it when they are
@@ -67,8 +99,8 @@ pub(super) enum Control {
 pub(super) struct Join {
     pub(super) id: MembershipId,
     pub(super) namespace: Namespace,
-    pub(super) auth: Option<Json>,
-    pub(super) query: Option<Query>,
+    pub(super) settings: session::Join,
+    pub(super) auth: Option<Provider<Option<Json>>>,
     pub(super) membership: Weak<Membership>,
     pub(super) status: Arc<Status>,
     pub(super) commands: mpsc::Receiver<Box<Command>>,
@@ -76,12 +108,24 @@ pub(super) struct Join {
     pub(super) joined: oneshot::Sender<Result<(), ConnectError>>,
 }
 
-/// Whether the namespace is connected, as of the latest event that was handed over.
+/// Whether the namespace is connected, as of the latest event that was handed over, and what waits in it.
 #[derive(Default)]
 pub(super) struct Status {
     /// Which of the namespace's connections this is; 0 while it has none.
     generation: AtomicU64,
     id: Mutex<Option<String>>,
+    /// Events that wait to be sent, and bytes of them.
+    unsent_events: AtomicUsize,
+    unsent_bytes: AtomicUsize,
+}
+
+/// What a namespace is joined with.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) join: session::Join,
+    pub(super) auth: Option<Provider<Option<Json>>>,
+    pub(super) event_queue: usize,
+    pub(super) overflow: Overflow,
 }
 
 /// What all handles of a connection know about it.
@@ -94,28 +138,36 @@ pub(super) struct Shared {
     last_id: AtomicU64,
     /// The largest message that the server takes, as of the latest handshake; 0 if it said nothing.
     max_payload: AtomicU64,
-    /// 1 while messages go through a WebSocket.
-    websocket: AtomicU64,
+    /// Whether messages go through a WebSocket.
+    websocket: AtomicBool,
+    /// Whether what is sent now leaves at once.
+    writable: AtomicBool,
+    pub(super) offline: Offline,
+    pub(super) stats: Mutex<LinkStats>,
 }
 
 impl Membership {
-    /// Joins a namespace on the connection behind `control`.
-    pub(super) async fn join(
-        control: mpsc::UnboundedSender<Control>,
+    /// Asks the task behind `control` to join a namespace. The handles are there at once; the outcome comes later.
+    pub(super) fn join(
+        control: &mpsc::UnboundedSender<Control>,
         shared: Arc<Shared>,
         namespace: Namespace,
-        auth: Option<Json>,
-        query: Option<Query>,
-        event_queue: usize,
-    ) -> Result<(Socket, Events), ConnectError> {
+        settings: Settings,
+    ) -> Result<(Socket, Events, Outcome), ConnectError> {
         let id = MembershipId(shared.last_id.fetch_add(1, Ordering::Relaxed));
         let status = Arc::new(Status::default());
         let (commands, commands_end) = mpsc::channel(COMMANDS);
-        let (mailbox, inbox) = mailbox(event_queue, shared.max_queued_bytes);
+        let (mailbox, inbox) = mailbox(
+            settings.event_queue,
+            shared.max_queued_bytes,
+            settings.overflow,
+        );
         let (joined, outcome) = oneshot::channel();
         let membership = Arc::new(Self {
             id,
             namespace: namespace.clone(),
+            retries: settings.join.retries,
+            queue: inbox.queue().clone(),
             status: status.clone(),
             commands,
             control: control.clone(),
@@ -124,8 +176,8 @@ impl Membership {
         let join = Join {
             id,
             namespace,
-            auth,
-            query,
+            settings: settings.join,
+            auth: settings.auth,
             membership: Arc::downgrade(&membership),
             status,
             commands: commands_end,
@@ -136,8 +188,15 @@ impl Membership {
             .send(Control::Join(Box::new(join)))
             .map_err(|_| ConnectError::Closed)?;
         let events = Events::new(membership.clone(), inbox);
+        Ok((Socket::new(membership), events, outcome))
+    }
+
+    /// Waits until the namespace is joined, or will not be.
+    pub(super) async fn joined(
+        (socket, events, outcome): (Socket, Events, Outcome),
+    ) -> Result<(Socket, Events), ConnectError> {
         outcome.await.unwrap_or(Err(ConnectError::Closed))?;
-        Ok((Socket::new(membership), events))
+        Ok((socket, events))
     }
 
     pub(super) async fn leave(&self) {
@@ -157,6 +216,47 @@ impl Membership {
             .send(Box::new(command))
             .await
             .map_err(|_| EmitError::Disconnected)
+    }
+
+    /// Sends if the task takes it now.
+    pub(super) fn try_send(&self, command: Command, full: EmitError) -> Result<(), EmitError> {
+        let sent = self.commands.try_send(Box::new(command));
+        sent.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => full,
+            mpsc::error::TrySendError::Closed(_) => EmitError::Disconnected,
+        })
+    }
+
+    /// Refuses what would be refused later, when nobody listens any more.
+    pub(super) fn check(&self, event: &Event, ack_digits: usize) -> Result<(), EmitError> {
+        if self.shared.offline == Offline::Reject && self.status.generation() == 0 {
+            return Err(EmitError::NotConnected);
+        }
+        self.check_size(ack_digits, event.json().len(), event.attachments())
+    }
+
+    /// How many digits an acknowledgement id of an event may have that asks for none by itself.
+    pub(super) fn ack_digits(&self) -> usize {
+        self.retries.map_or(0, |_| MAX_ACK_DIGITS)
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let (queued_events, queued_bytes) = self.queue.depth();
+        let link = *self.shared.lock_stats();
+        Stats {
+            packets_sent: link.packets_sent,
+            packets_received: link.packets_received,
+            bytes_sent: link.bytes_sent,
+            bytes_received: link.bytes_received,
+            heartbeat_rtt: link.heartbeat_rtt,
+            connections: link.connections,
+            pending_acks: link.pending_acks,
+            queued_events,
+            queued_bytes,
+            dropped_events: self.queue.dropped(),
+            unsent_events: self.status.unsent_events.load(Ordering::Relaxed),
+            unsent_bytes: self.status.unsent_bytes.load(Ordering::Relaxed),
+        }
     }
 
     /// Refuses what the server would not take. The session does too, but when it does nobody listens any more.
@@ -205,6 +305,11 @@ impl Status {
             .take();
     }
 
+    pub(super) fn unsent(&self, depth: Depth) {
+        self.unsent_events.store(depth.events, Ordering::Relaxed);
+        self.unsent_bytes.store(depth.bytes, Ordering::Relaxed);
+    }
+
     /// 0 while not connected.
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
@@ -219,14 +324,18 @@ impl Status {
 }
 
 impl Shared {
-    pub(super) fn new(runtime: Handle, limits: &Limits) -> Self {
+    pub(super) fn new(runtime: Handle, config: &session::Config) -> Self {
+        let limits = &config.limits;
         Self {
             runtime,
+            offline: config.offline,
+            stats: Mutex::default(),
+            writable: AtomicBool::new(false),
             max_attachments: limits.codec.max_attachments,
             max_queued_bytes: limits.max_queued_bytes,
             last_id: AtomicU64::new(0),
             max_payload: AtomicU64::new(0),
-            websocket: AtomicU64::new(0),
+            websocket: AtomicBool::new(false),
         }
     }
 
@@ -243,7 +352,7 @@ impl Shared {
     }
 
     pub(super) fn upgraded(&self, transport: Transport) {
-        let websocket = u64::from(transport == Transport::WebSocket);
+        let websocket = transport == Transport::WebSocket;
         self.websocket.store(websocket, Ordering::Relaxed);
     }
 
@@ -252,9 +361,21 @@ impl Shared {
         self.upgraded(next);
     }
 
+    pub(super) fn set_writable(&self, writable: bool) {
+        self.writable.store(writable, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lock_stats(&self) -> MutexGuard<'_, LinkStats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn capacity(&self) -> (Option<u64>, Transport) {
         let max = self.max_payload.load(Ordering::Relaxed);
-        let websocket = self.websocket.load(Ordering::Relaxed) != 0;
+        let websocket = self.websocket.load(Ordering::Relaxed);
         let transport = if websocket {
             Transport::WebSocket
         } else {
@@ -270,7 +391,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_emitted_without_a_connection_must_fit_the_next_one() {
-        let shared = Shared::new(Handle::current(), &Limits::default());
+        let shared = Shared::new(Handle::current(), &session::Config::default());
         shared.opened(Transport::Polling, Some(1000));
         assert_eq!(shared.capacity(), (Some(1000), Transport::Polling));
         shared.upgraded(Transport::WebSocket);

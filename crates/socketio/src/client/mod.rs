@@ -2,14 +2,21 @@
 //! Engine.IO [`Client`](engineio::client::Client).
 
 mod builder;
+mod dialer;
 mod driver;
 mod events;
 mod membership;
+mod provider;
+mod sink;
 mod socket;
+mod stats;
 
 pub use builder::{Builder, NamespaceBuilder};
 pub use events::Events;
+pub use provider::{Attempt, Dial};
+pub use sink::EmitSink;
 pub use socket::{AckHandle, Socket};
+pub use stats::Stats;
 
 use crate::error::ConnectError;
 

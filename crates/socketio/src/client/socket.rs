@@ -11,12 +11,11 @@ use socketio_codec::{Args, Event};
 use tokio::sync::{mpsc, oneshot};
 
 use super::builder::NamespaceBuilder;
-use super::membership::{Command, Control, Membership};
+use super::membership::{Command, Control, MAX_ACK_DIGITS, Membership, Wish};
+use super::sink::EmitSink;
+use super::stats::Stats;
 use crate::error::{AckError, EmitError};
 use crate::session::{AckKey, AckTicket, later};
-
-/// Digits of the largest acknowledgement id.
-const MAX_ACK_DIGITS: usize = 20;
 
 /// A handle of one namespace: cheap to clone, and to be used from anywhere.
 ///
@@ -25,7 +24,8 @@ const MAX_ACK_DIGITS: usize = 20;
 ///
 /// What is emitted while the namespace is not connected waits for it, within
 /// [`Limits::max_buffered_events`](crate::Limits) and [`Limits::max_buffered_bytes`](crate::Limits), and up to 16
-/// events more. Delivery is at most once: what was under way when a connection is lost may be lost with it.
+/// events more. Delivery is at most once: what was under way when a connection is lost may be lost with it. For at least
+/// once there are [`retries`](crate::Builder::retries).
 #[derive(Clone)]
 pub struct Socket {
     membership: Arc<Membership>,
@@ -40,7 +40,10 @@ impl Socket {
     ///
     /// The arguments are written at once; the future waits for room, which is how a fast sender is slowed down to the
     /// speed of the network, and, while there is no connection and the buffer is full, waits for that. It does not
-    /// wait for delivery. A future that is dropped before it is ready has sent nothing.
+    /// wait for delivery, unless [`retries`](crate::Builder::retries) were asked for: then it waits for the server's
+    /// acknowledgement. A future that is dropped before it is ready has sent nothing, or takes back what was not sent.
+    ///
+    /// What was taken and then could not be sent after all is told as [`Event::Unsent`](crate::event::Event::Unsent).
     ///
     /// # Errors
     ///
@@ -50,11 +53,88 @@ impl Socket {
         name: &str,
         args: A,
     ) -> impl Future<Output = Result<(), EmitError>> + Send + use<'_, A> {
-        let event = self.event(name, &args, 0);
-        async move { self.membership.send(Command::Emit(event?)).await }
+        let event = self.event(name, &args, self.membership.ack_digits());
+        async move {
+            let event = event?;
+            match self.membership.retries {
+                None => self.membership.send(Command::Emit(event)).await,
+                Some(retries) => {
+                    self.acknowledged(event, Wish::Retried(retries.timeout))
+                        .await
+                }
+            }
+        }
     }
 
-    /// Sends an event and waits for the server's acknowledgement, for at most `timeout`. It always settles: with the reply, the timeout, or the loss of the connection on which the event was sent.
+    /// Sends an event as [`emit`](Self::emit) does if there is room for it now.
+    ///
+    /// With [`retries`](crate::Builder::retries) it is sent until it is acknowledged, and nobody waits for that.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::BufferFull`], and see [`EmitError`].
+    pub fn try_emit(&self, name: &str, args: impl Serialize) -> Result<(), EmitError> {
+        let event = self.event(name, &args, self.membership.ack_digits())?;
+        let command = match self.membership.retries {
+            None => Command::Emit(event),
+            Some(_) => Command::EmitRetried(event),
+        };
+        self.membership.try_send(command, EmitError::BufferFull)
+    }
+
+    /// Sends an event if it can leave at once, and drops it otherwise: for what is worthless later, such as a position.
+    /// It is never buffered, and never sent again.
+    ///
+    /// In the rare case that the connection turns out to be gone only after this has returned, the event is dropped
+    /// all the same, and [`Event::Unsent`](crate::event::Event::Unsent) tells.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::NotConnected`], [`EmitError::NotWritable`], and see [`EmitError`].
+    pub fn emit_volatile(&self, name: &str, args: impl Serialize) -> Result<(), EmitError> {
+        let event = self.event(name, &args, self.membership.ack_digits())?;
+        if !self.is_connected() {
+            return Err(EmitError::NotConnected);
+        }
+        if !self.membership.shared.is_writable() {
+            return Err(EmitError::NotWritable);
+        }
+        self.membership
+            .try_send(Command::EmitVolatile(event), EmitError::NotWritable)
+    }
+
+    /// Sends an event and waits until it has left, for at most `timeout`: then it is taken back. (With
+    /// [`retries`](crate::Builder::retries), until it is acknowledged.)
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::Timeout`], and see [`EmitError`].
+    pub fn emit_timeout<A: Serialize>(
+        &self,
+        name: &str,
+        args: A,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<(), EmitError>> + Send + use<'_, A> {
+        let event = self.event(name, &args, self.membership.ack_digits());
+        async move {
+            let wish = match self.membership.retries {
+                None => Wish::SentBy(later(now(), timeout)),
+                Some(retries) => Wish::Retried(retries.timeout),
+            };
+            let settled = self.acknowledged(event?, wish);
+            let shared = &self.membership.shared;
+            shared
+                .timeout(timeout, settled)
+                .await
+                .unwrap_or(Err(EmitError::Timeout))
+        }
+    }
+
+    /// Sends an event and waits for the server's acknowledgement, for at most `timeout`. It always settles: with the
+    /// reply, the timeout, or the loss of the connection on which the event was sent.
+    ///
+    /// With [`retries`](crate::Builder::retries) the event survives that loss, `timeout` is that of each try, and the
+    /// future waits for as long as there are tries left.
     ///
     /// Dropping the future forgets the acknowledgement, and takes the event back if it has not been sent.
     ///
@@ -69,32 +149,75 @@ impl Socket {
     ) -> impl Future<Output = Result<Args, AckError>> + Send + use<'_, A> {
         let event = self.event(name, &args, MAX_ACK_DIGITS);
         async move {
-            let (reply, settled) = oneshot::channel();
-            let awaited = Arc::new(OnceLock::new());
-            let command = Command::EmitWithAck {
-                event: event?,
-                deadline: later(now(), timeout),
-                reply,
-                awaited: awaited.clone(),
-            };
-            let mut pending = PendingReply {
-                settled,
-                awaited,
-                control: &self.membership.control,
-            };
+            let event = event?;
+            if self.membership.retries.is_some() {
+                return self.settled(event, Wish::Retried(timeout)).await;
+            }
             // The session keeps the deadline too, but only from when the event has reached it.
-            let settle = async {
-                self.membership.send(command).await?;
-                (&mut pending.settled)
-                    .await
-                    .unwrap_or(Err(AckError::Disconnected))
-            };
-            self.membership
-                .shared
-                .timeout(timeout, settle)
+            let settled = self.settled(event, Wish::AckBy(later(now(), timeout)));
+            let shared = &self.membership.shared;
+            shared
+                .timeout(timeout, settled)
                 .await
                 .unwrap_or(Err(AckError::Timeout))
         }
+    }
+
+    /// As [`settled`](Self::settled), for those who do not ask for the reply.
+    async fn acknowledged(&self, event: Event, wish: Wish) -> Result<(), EmitError> {
+        match self.settled(event, wish).await {
+            Ok(_) => Ok(()),
+            Err(AckError::Emit(error)) => Err(error),
+            Err(AckError::Disconnected) => Err(EmitError::Disconnected),
+            Err(AckError::Timeout) => Err(match wish {
+                Wish::Retried(_) => EmitError::NotAcknowledged,
+                Wish::SentBy(_) | Wish::AckBy(_) => EmitError::Timeout,
+            }),
+        }
+    }
+
+    /// Sends an event and waits for what is wished of it.
+    async fn settled(&self, event: Event, wish: Wish) -> Result<Args, AckError> {
+        let (reply, settled) = oneshot::channel();
+        let awaited = Arc::new(OnceLock::new());
+        let command = Command::EmitAwaited {
+            event,
+            wish,
+            reply,
+            awaited: awaited.clone(),
+        };
+        let mut pending = PendingReply {
+            settled,
+            awaited,
+            control: &self.membership.control,
+        };
+        self.membership.send(command).await?;
+        (&mut pending.settled)
+            .await
+            .unwrap_or(Err(AckError::Disconnected))
+    }
+
+    /// A sink of events: what is put into it is sent as [`try_emit`](Self::try_emit) does, as soon as there is room.
+    ///
+    /// ```no_run
+    /// use futures_util::{SinkExt, StreamExt, stream};
+    /// use socketio::codec::Event;
+    ///
+    /// # async fn run(socket: socketio::Socket) -> Result<(), Box<dyn std::error::Error>> {
+    /// let events = stream::iter(0..10).map(|number| Ok(Event::new("count", &number)?));
+    /// events.forward(socket.sink().sink_err_into::<Box<dyn std::error::Error>>()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn sink(&self) -> EmitSink {
+        EmitSink::new(self.membership.clone())
+    }
+
+    /// What the connection has done so far, and what waits in this namespace. It is cheap to ask for.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.membership.stats()
     }
 
     /// Another namespace on the same connection.
@@ -134,8 +257,7 @@ impl Socket {
     ) -> Result<Event, EmitError> {
         let max_attachments = self.membership.shared.max_attachments;
         let event = Event::with_max_attachments(name, args, max_attachments)?;
-        self.membership
-            .check_size(ack_digits, event.json().len(), event.attachments())?;
+        self.membership.check(&event, ack_digits)?;
         Ok(event)
     }
 }

@@ -1,18 +1,26 @@
-//! Acknowledgements that are awaited.
+//! What is awaited: acknowledgements, and that events leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::namespace::NamespaceKey;
 
-/// Names an awaited acknowledgement within its session, for ever.
+/// Names an awaited acknowledgement, or that an event is awaited to leave, within its session and for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AckKey {
     pub(super) namespace: NamespaceKey,
     pub(super) id: u64,
 }
 
-/// All awaited acknowledgements of a session, by name and by deadline.
+impl AckKey {
+    /// The namespace that it is awaited in.
+    #[must_use]
+    pub fn namespace(self) -> NamespaceKey {
+        self.namespace
+    }
+}
+
+/// All that is awaited in a session, by name and by deadline.
 #[derive(Debug, Default)]
 pub(super) struct PendingAcks {
     pending: BTreeMap<AckKey, Pending>,
@@ -23,8 +31,18 @@ pub(super) struct PendingAcks {
 #[derive(Debug)]
 struct Pending {
     deadline: Instant,
-    /// Whether the event has left, and with it the chance to send it on another link.
-    sent: bool,
+    stage: Stage,
+}
+
+/// How far an event has come of which something is awaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It is buffered, and nothing but its leaving is awaited.
+    Leaving,
+    /// It is buffered, and its acknowledgement awaited.
+    Buffered,
+    /// It has left, and with it the chance to send it on another link.
+    Sent,
 }
 
 impl PendingAcks {
@@ -32,15 +50,19 @@ impl PendingAcks {
         self.pending.len()
     }
 
-    pub(super) fn insert(&mut self, key: AckKey, deadline: Instant, sent: bool) {
-        self.pending.insert(key, Pending { deadline, sent });
+    pub(super) fn insert(&mut self, key: AckKey, deadline: Instant, stage: Stage) {
+        self.pending.insert(key, Pending { deadline, stage });
         self.deadlines.insert((deadline, key));
     }
 
-    pub(super) fn mark_sent(&mut self, key: AckKey) {
-        if let Some(pending) = self.pending.get_mut(&key) {
-            pending.sent = true;
-        }
+    /// Takes note that an event has left, and tells whether that was all that was awaited.
+    pub(super) fn sent(&mut self, key: AckKey) -> bool {
+        let Some(pending) = self.pending.get_mut(&key) else {
+            return false;
+        };
+        let last = pending.stage == Stage::Leaving;
+        pending.stage = Stage::Sent;
+        last && self.remove(key)
     }
 
     /// Whether it was awaited.
@@ -68,7 +90,7 @@ impl PendingAcks {
 
     /// Takes those of a namespace whose events have been sent.
     pub(super) fn drain_sent(&mut self, namespace: NamespaceKey) -> Vec<AckKey> {
-        self.drain_where(namespace, |pending| pending.sent)
+        self.drain_where(namespace, |pending| pending.stage == Stage::Sent)
     }
 
     fn drain_where(

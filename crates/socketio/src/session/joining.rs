@@ -8,11 +8,12 @@ use serde_json::value::RawValue;
 use socketio_codec::{Json, Packet};
 
 use super::link::{Link, Loss};
-use super::namespace::{Buffer, Held, NamespaceKey, Phase, State};
+use super::namespace::{AuthKey, Held, Phase, State};
 use super::outgoing::Outgoing;
+use super::recovery::Recovery;
 use super::revision::{Admission, Sign};
-use super::{AckKey, Action, Event, Session, later, packets};
-use crate::error::{ConnectError, DisconnectReason};
+use super::{Action, Auth, Event, Session, active, later, packets};
+use crate::error::{ConnectError, DisconnectReason, ProviderError};
 use crate::event::Connected;
 
 impl Session {
@@ -23,7 +24,8 @@ impl Session {
         }
     }
 
-    fn connect(&mut self, now: Instant, index: usize) {
+    /// Takes a namespace that waits for a link as far as the link lets it.
+    pub(super) fn connect(&mut self, now: Instant, index: usize) {
         let Link::Open(link) = &self.link else {
             return;
         };
@@ -42,20 +44,25 @@ impl Session {
             deadline,
             held: Held::default(),
         };
-        let (auth, query) = (active.auth.as_ref(), active.query.as_ref());
-        match link.protocol.admission(&slot.name, auth, query) {
-            Admission::Connect(packet) => {
-                let packet = Outgoing::new(&packet);
-                // Credentials that the server would not take are the end for their namespace: sending them would cost
-                // all the others the connection.
-                if let Some((size, max)) = self.link.excess(&packet) {
-                    self.not_joined(key, State::Idle, ConnectError::AuthTooLarge { size, max });
-                    self.close_unused_link();
-                    return;
+        match link.protocol.admission(&slot.name, &active.settings.auth) {
+            Admission::Connect => match &active.settings.auth {
+                Auth::Asked => {
+                    self.asks += 1;
+                    let ask = AuthKey {
+                        namespace: key,
+                        ask: self.asks,
+                    };
+                    active.phase = Phase::Asking(ask);
+                    let attempt = self.attempts;
+                    self.actions
+                        .push_back(Action::AskAuth { key: ask, attempt });
                 }
-                active.phase = joining;
-                self.send(packet);
-            }
+                Auth::Fixed(auth) => {
+                    let auth = auth.clone();
+                    self.send_connect(now, index, Some(&auth));
+                }
+                Auth::None => self.send_connect(now, index, None),
+            },
             Admission::Expect => active.phase = joining,
             Admission::Present => {
                 active.phase = joining;
@@ -67,11 +74,57 @@ impl Session {
                 }
             }
             Admission::Hold => {}
-            Admission::Refuse(error) => {
-                self.not_joined(key, State::Idle, error);
-                self.close_unused_link();
-            }
+            Admission::Refuse(error) => self.not_joined(now, key, State::Idle, error),
         }
+    }
+
+    /// The auth payload is there, or will not come.
+    pub(super) fn auth_answered(
+        &mut self,
+        now: Instant,
+        key: AuthKey,
+        auth: Result<Option<Json>, ProviderError>,
+    ) {
+        let namespace = key.namespace;
+        let asked = active(&mut self.slots, namespace);
+        if !asked.is_some_and(|active| matches!(active.phase, Phase::Asking(asked) if asked == key))
+        {
+            return;
+        }
+        let error = match auth {
+            Ok(Some(auth)) if !auth.is_object() => ConnectError::AuthNotAnObject,
+            Ok(auth) => return self.send_connect(now, namespace.index(), auth.as_ref()),
+            Err(error) => error.into(),
+        };
+        self.not_joined(now, namespace, State::Idle, error);
+    }
+
+    fn send_connect(&mut self, now: Instant, index: usize, auth: Option<&Json>) {
+        let (Link::Open(link), Some(slot)) = (&self.link, self.slots.get_mut(index)) else {
+            return;
+        };
+        let key = slot.key(index);
+        let State::Active(active) = &mut slot.state else {
+            return;
+        };
+        let asked = active
+            .recovery
+            .as_ref()
+            .and_then(|recovery| recovery.ask(auth));
+        let auth = asked.as_ref().or(auth);
+        let query = active.settings.query.as_ref();
+        let packet = Outgoing::new(&link.protocol.connect(&slot.name, auth, query));
+        // Credentials that the server would not take are the end for their namespace: sending them would cost
+        // all the others the connection.
+        if let Some((size, max)) = self.link.excess(&packet) {
+            let error = ConnectError::AuthTooLarge { size, max };
+            return self.not_joined(now, key, State::Idle, error);
+        }
+        active.phase = Phase::Joining {
+            deadline: later(now, self.config.connect_timeout),
+            held: Held::default(),
+        };
+        self.send(packet);
     }
 
     /// Acts on what a packet says about the link as a whole, and tells whether that is all it says.
@@ -104,10 +157,9 @@ impl Session {
                         && !slot.is_joined()
                     {
                         let key = slot.key(index);
-                        self.not_joined(key, State::Idle, error.clone());
+                        self.not_joined(now, key, State::Idle, error.clone());
                     }
                 }
-                self.close_unused_link();
             }
             (Sign::Other(version), _) => self.change_revision(now, version),
             (Sign::None | Sign::RootRefused, _) => return false,
@@ -122,18 +174,14 @@ impl Session {
             return self.fail_link(now, &Loss::Closed(reason));
         }
         for slot in &mut self.slots {
-            if let State::Active(active) = &mut slot.state {
+            if let State::Active(active) = &mut slot.state
+                && !active.is_pausing()
+            {
                 active.phase = Phase::Waiting;
             }
         }
         self.link = Link::Closing { reopen: Some(now) };
         self.actions.push_back(Action::CloseLink);
-    }
-
-    /// Ends a namespace that was not joined.
-    fn not_joined(&mut self, key: NamespaceKey, next: State, error: ConnectError) {
-        let retry_in = None;
-        self.end(key, next, Event::ConnectError { error, retry_in });
     }
 
     pub(super) fn connect_accepted(&mut self, now: Instant, index: usize, payload: Option<&Json>) {
@@ -161,15 +209,23 @@ impl Session {
             Phase::Joining { held, .. } => {
                 let held = std::mem::take(held);
                 let buffered = std::mem::take(&mut active.buffer);
-                active.phase = Phase::Joined;
+                active.phase = Phase::Joined { since: now };
                 active.established = true;
+                let kept = active.recovery.take();
+                let kept = kept.filter(|kept| kept.is_resumed_by(payload));
+                let recovered = kept.is_some();
+                active.recovery = kept.or_else(|| Recovery::offered(payload));
+                if let Some(recovery) = &mut active.recovery {
+                    let missed = held.iter().filter(|(_, id)| id.is_none());
+                    missed.for_each(|(event, _)| recovery.received(now, event));
+                }
                 slot.generation += 1;
                 link.joined_at.get_or_insert(now);
                 let id = link.protocol.socket_id(&slot.name, payload);
                 self.finding.joined(&mut link.protocol, id.as_deref());
                 let connected = Connected {
                     id,
-                    recovered: false,
+                    recovered,
                     transport: link.transport,
                     version: link.protocol.version(),
                     generation: slot.generation,
@@ -181,6 +237,7 @@ impl Session {
                     held.map(|(event, id)| (key, packets::received(key, generation, event, id))),
                 );
                 self.flush(key, buffered);
+                self.try_next(now, key);
             }
             Phase::Behind { .. } => {
                 // The answer to an earlier CONNECT with an earlier auth payload: leave, and ask again.
@@ -191,29 +248,11 @@ impl Session {
                 self.send(Outgoing::new(&packet));
                 self.connect_waiting(now);
             }
-            Phase::Waiting | Phase::Queued { .. } | Phase::Joined => {}
-        }
-    }
-
-    /// Sends what has waited for a namespace to be joined.
-    pub(super) fn flush(&mut self, key: NamespaceKey, buffered: Buffer) {
-        for (outgoing, id) in buffered {
-            // The server may take less than the one before it.
-            match (self.link.check_size(&outgoing), id) {
-                (Ok(()), _) => {
-                    if let Some(id) = id {
-                        self.acks.mark_sent(AckKey { namespace: key, id });
-                    }
-                    self.send(outgoing);
-                }
-                (Err(error), Some(id)) => {
-                    let ack = AckKey { namespace: key, id };
-                    if self.acks.remove(ack) {
-                        self.settled.push_back((ack, Err(error.into())));
-                    }
-                }
-                (Err(_), None) => {}
-            }
+            Phase::Waiting
+            | Phase::Pausing { .. }
+            | Phase::Asking(_)
+            | Phase::Queued { .. }
+            | Phase::Joined { .. } => {}
         }
     }
 
@@ -233,32 +272,32 @@ impl Session {
             State::Active(active) => match active.phase {
                 Phase::Joining { .. } => {
                     let error = link.protocol.refusal(payload);
-                    self.not_joined(key, State::Idle, error);
-                    self.close_unused_link();
+                    self.not_joined(now, key, State::Idle, error);
                 }
                 Phase::Behind { .. } => {
                     active.phase = Phase::Waiting;
                     self.connect_waiting(now);
                 }
-                Phase::Joined => {
+                Phase::Joined { .. } => {
                     if let Some(event) = link.protocol.error_event(payload.as_ref()) {
                         let event = packets::received(key, slot.generation, event, None);
                         self.events.push_back((key, event));
                         return;
                     }
                     let reason = DisconnectReason::from_refusal(link.protocol.refusal(payload));
-                    let retry_in = None;
-                    self.end(key, State::Idle, Event::Disconnected { reason, retry_in });
-                    self.close_unused_link();
+                    self.put_out(now, key, reason);
                 }
-                Phase::Waiting | Phase::Queued { .. } => {}
+                Phase::Waiting
+                | Phase::Pausing { .. }
+                | Phase::Asking(_)
+                | Phase::Queued { .. } => {}
             },
             State::Idle => {}
         }
     }
 
-    /// The server has not answered CONNECT. A namespace that was never joined fails alone. One that was joined before
-    /// must be tried again, which takes a new link: a second CONNECT on this one could reach the server after it has
+    /// The server has not answered CONNECT. A namespace whose first failure is final fails alone. One that is retried
+    /// takes a new link: a second CONNECT on this one could reach the server after it has
     /// handled the first, and that makes it drop the connection.
     pub(super) fn connect_timed_out(&mut self, now: Instant, index: usize) {
         let Some(slot) = self.slots.get(index) else {
@@ -267,12 +306,11 @@ impl Session {
         let State::Active(active) = &slot.state else {
             return;
         };
-        if active.established {
+        if self.is_lasting(active) {
             self.fail_link(now, &Loss::ConnectTimeout);
         } else {
             let next = self.link.unanswered(slot);
-            self.not_joined(slot.key(index), next, ConnectError::Timeout);
-            self.close_unused_link();
+            self.not_joined(now, slot.key(index), next, ConnectError::Timeout);
         }
     }
 }

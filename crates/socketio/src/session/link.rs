@@ -8,7 +8,7 @@ use socketio_codec::{DecodeError, Decoder, Namespace, Packet};
 use super::namespace::{Phase, Slot, State};
 use super::outgoing::Outgoing;
 use super::revision::Protocol;
-use crate::error::{ConnectError, DisconnectReason, EmitError};
+use crate::error::{ConnectError, DisconnectReason, EmitError, ProviderError};
 use crate::limits::Limits;
 
 /// ```text
@@ -129,6 +129,8 @@ pub(super) enum Loss {
     Decode(DecodeError),
     ConnectTimeout,
     TooManyHeldEvents,
+    /// There was nothing to open a link with.
+    Provider(ProviderError),
 }
 
 impl Loss {
@@ -139,6 +141,8 @@ impl Loss {
             Self::Decode(error) => DisconnectReason::Decode(error.clone()),
             Self::ConnectTimeout => DisconnectReason::ConnectTimeout,
             Self::TooManyHeldEvents => DisconnectReason::TooManyHeldEvents,
+            // Nothing is joined when a link is about to be opened.
+            Self::Provider(_) => DisconnectReason::LinkClosed(CloseReason::Local),
         }
     }
 
@@ -149,6 +153,7 @@ impl Loss {
             Self::Decode(error) => ConnectError::Decode(error.clone()),
             Self::ConnectTimeout => ConnectError::Timeout,
             Self::TooManyHeldEvents => ConnectError::TooManyHeldEvents,
+            Self::Provider(error) => ConnectError::Provider(error.clone()),
         }
     }
 }

@@ -2,16 +2,29 @@
 
 use std::time::{Duration, Instant};
 
+use socketio_codec::Packet;
+
 use super::link::{Link, Loss};
-use super::namespace::{NamespaceKey, Phase, Slot, State};
-use super::{AckKey, Action, Event, Session, later};
-use crate::error::AckError;
+use super::namespace::{Active, NamespaceKey, Phase, Slot, State};
+use super::outgoing::Outgoing;
+use super::{AckKey, Action, Event, Session, active, later};
+use crate::decision::{Decision, Failure};
+use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
+
+/// The usual delay of all namespaces that fail together: drawn once, and only if one needs it.
+enum Delay {
+    NotDrawn,
+    Drawn(Option<Duration>),
+}
 
 impl Session {
     pub(super) fn open_link(&mut self) {
         self.link = Link::Opening;
-        let version = self.finding.version();
-        self.actions.push_back(Action::OpenLink { version });
+        self.actions.push_back(Action::OpenLink {
+            version: self.finding.version(),
+            attempt: self.attempts,
+            websocket_first: self.config.remember_upgrade && self.upgraded,
+        });
     }
 
     /// Gives up a link that is of no use any more.
@@ -37,6 +50,12 @@ impl Session {
         }
     }
 
+    /// The link, or the attempt to open one, is over.
+    pub(super) fn lost(&mut self, now: Instant, loss: &Loss) {
+        let next = self.lose(now, loss);
+        self.link = next.map_or(Link::Down, |at| Link::Waiting { at });
+    }
+
     /// Tells every namespace that the link is gone and returns when to open the next one.
     pub(super) fn lose(&mut self, now: Instant, loss: &Loss) -> Option<Instant> {
         if let Link::Open(link) = &self.link
@@ -46,49 +65,123 @@ impl Session {
         }
         self.finding.lost();
         self.forget_abandoned();
-        let wanted = |slot: &Slot| matches!(&slot.state, State::Active(a) if a.established);
-        let retry_in = if self.slots.iter().any(wanted) {
-            self.next_delay()
-        } else {
-            None
-        };
+        let mut delay = Delay::NotDrawn;
         for index in 0..self.slots.len() {
-            self.lose_one(index, loss, retry_in);
+            self.lose_one(now, index, loss, &mut delay);
         }
-        let retried = self.slots.iter().any(Slot::is_wanted);
-        retry_in.filter(|_| retried).map(|delay| later(now, delay))
+        self.next_attempt()
     }
 
-    pub(super) fn lose_one(&mut self, index: usize, loss: &Loss, retry_in: Option<Duration>) {
+    fn lose_one(&mut self, now: Instant, index: usize, loss: &Loss, delay: &mut Delay) {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
         let key = slot.key(index);
-        let State::Active(active) = &mut slot.state else {
-            return;
-        };
-        let retry_in = retry_in.filter(|_| active.established);
-        let event = match std::mem::replace(&mut active.phase, Phase::Waiting) {
-            Phase::Joined => Event::Disconnected {
-                reason: loss.reason(),
-                retry_in,
-            },
-            _ => Event::ConnectError {
-                error: loss.error(),
-                retry_in,
-            },
-        };
-        if retry_in.is_none() {
-            self.end(key, State::Idle, event);
-            return;
+        match slot.active().map(|active| &active.phase) {
+            // It has not lost anything, and knows when it goes on.
+            None | Some(Phase::Pausing { .. }) => {}
+            Some(Phase::Joined { .. }) => {
+                let reason = loss.reason();
+                let retry_in = self.retry_in(key, Failure::Disconnected(&reason), delay);
+                self.interrupt(now, key, retry_in, Event::Disconnected { reason, retry_in });
+            }
+            Some(_) => {
+                let error = loss.error();
+                let retry_in = self.retry_in(key, Failure::NotConnected(&error), delay);
+                self.interrupt(now, key, retry_in, Event::ConnectError { error, retry_in });
+            }
         }
-        // What has not been sent stays, and so do the acknowledgements it awaits.
-        let acks = self.acks.drain_sent(key);
-        self.disconnect_acks(acks);
-        self.events.push_back((key, event));
     }
 
-    pub(super) fn next_delay(&mut self) -> Option<Duration> {
+    /// A namespace is no longer joined, while the link is still there.
+    pub(super) fn put_out(&mut self, now: Instant, key: NamespaceKey, reason: DisconnectReason) {
+        let stable_after = self.config.reconnection.stable_after;
+        if let Some(active) = active(&mut self.slots, key)
+            && matches!(active.phase, Phase::Joined { since } if later(since, stable_after) <= now)
+        {
+            self.attempts = 0;
+        }
+        let failure = Failure::Disconnected(&reason);
+        let retry_in = self.retry_in(key, failure, &mut Delay::NotDrawn);
+        self.interrupt(now, key, retry_in, Event::Disconnected { reason, retry_in });
+        self.rest();
+    }
+
+    /// Leaves a namespace whose events nobody reads, for good: the last event is a [`Event::Disconnected`] that says so.
+    pub fn leave_unread(&mut self, key: NamespaceKey) {
+        let Some(slot) = key.find(&mut self.slots).filter(|slot| slot.is_joined()) else {
+            return;
+        };
+        let namespace = slot.name.clone();
+        self.link.left(&namespace);
+        self.send(Outgoing::new(&Packet::Disconnect { namespace }));
+        let event = Event::Disconnected {
+            reason: DisconnectReason::Overflow,
+            retry_in: None,
+        };
+        self.end(key, State::Idle, event);
+        self.rest();
+    }
+
+    /// A namespace could not be joined, while the link is still there.
+    pub(super) fn not_joined(
+        &mut self,
+        now: Instant,
+        key: NamespaceKey,
+        next: State,
+        error: ConnectError,
+    ) {
+        let failure = Failure::NotConnected(&error);
+        let retry_in = self.retry_in(key, failure, &mut Delay::NotDrawn);
+        let event = Event::ConnectError { error, retry_in };
+        if retry_in.is_some() {
+            self.interrupt(now, key, retry_in, event);
+        } else {
+            self.end(key, next, event);
+        }
+        self.rest();
+    }
+
+    /// Whether a namespace outlives its failures.
+    pub(super) fn is_lasting(&self, active: &Active) -> bool {
+        active.established || self.config.reconnection.retry_on_initial_connect
+    }
+
+    /// When a namespace is to be joined again, if at all. All that is lost at a time is retried at a time.
+    fn retry_in(
+        &mut self,
+        key: NamespaceKey,
+        failure: Failure<'_>,
+        delay: &mut Delay,
+    ) -> Option<Duration> {
+        let slot = self.slot(key)?;
+        let State::Active(active) = &slot.state else {
+            return None;
+        };
+        if !self.is_lasting(active) {
+            return None;
+        }
+        let decide = self.config.reconnection.decide.as_ref();
+        let decision = decide.map_or(Decision::Default, |decide| decide.decide(failure));
+        let wish = match decision {
+            Decision::Default if failure.is_retried() => None,
+            Decision::Retry => None,
+            Decision::RetryIn(wish) => Some(wish),
+            Decision::Default | Decision::Stop => return None,
+        };
+        let usual = match delay {
+            Delay::Drawn(usual) => *usual,
+            Delay::NotDrawn => {
+                let usual = self.next_delay();
+                *delay = Delay::Drawn(usual);
+                usual
+            }
+        };
+        // Without attempts left there is no usual delay, and no other either.
+        usual.map(|usual| wish.unwrap_or(usual))
+    }
+
+    fn next_delay(&mut self) -> Option<Duration> {
         let reconnection = &self.config.reconnection;
         if !reconnection.allows(self.attempts) {
             return None;
@@ -98,13 +191,73 @@ impl Session {
         Some(delay)
     }
 
+    /// A namespace pauses before it is joined again, or ends.
+    fn interrupt(
+        &mut self,
+        now: Instant,
+        key: NamespaceKey,
+        retry_in: Option<Duration>,
+        event: Event,
+    ) {
+        let Some(delay) = retry_in else {
+            return self.end(key, State::Idle, event);
+        };
+        if let Some(active) = active(&mut self.slots, key) {
+            let until = later(now, delay);
+            active.phase = Phase::Pausing { until };
+        }
+        // What has not been sent stays, and so does all that is awaited of it.
+        let acks = self.acks.drain_sent(key);
+        self.disconnect_acks(acks);
+        self.end_try(key, AckError::Disconnected);
+        self.events.push_back((key, event));
+    }
+
+    /// Closes a link that no namespace uses at present. A server would not keep it for long, and one of revision 4 does
+    /// not let a client join `/` twice on one link.
+    fn rest(&mut self) {
+        let pausing = |slot: &Slot| match &slot.state {
+            State::Active(active) => active.is_pausing(),
+            State::Abandoned => false,
+            State::Idle => true,
+        };
+        if !self.slots.iter().any(Slot::is_wanted) {
+            self.close_unused_link();
+        } else if matches!(self.link, Link::Open(_)) && self.slots.iter().all(pausing) {
+            let reopen = self.next_attempt();
+            self.link = Link::Closing { reopen };
+            self.actions.push_back(Action::CloseLink);
+        }
+    }
+
+    /// When the first of the namespaces that pause wants to go on.
+    fn next_attempt(&self) -> Option<Instant> {
+        let slots = self.slots.iter();
+        let pauses = slots.filter_map(|slot| match &slot.state {
+            State::Active(active) => match active.phase {
+                Phase::Pausing { until } => Some(until),
+                _ => None,
+            },
+            State::Abandoned | State::Idle => None,
+        });
+        pauses.min()
+    }
+
     /// Ends a namespace with its last event. All that is awaited in it settles.
     pub(super) fn end(&mut self, key: NamespaceKey, next: State, event: Event) {
+        let mut unsent = 0;
+        let mut retried = Vec::new();
         if let Some(slot) = key.find(&mut self.slots) {
+            if let Some(active) = slot.active() {
+                unsent = active.buffer.unawaited();
+                retried = active.retries.drain();
+            }
             slot.state = next;
         }
         let acks = self.acks.drain(key);
         self.disconnect_acks(acks);
+        self.disconnect_acks(retried);
+        self.tell_unsent(key, unsent, EmitError::Disconnected);
         self.events.push_back((key, event));
     }
 

@@ -9,14 +9,14 @@
 //! ```
 //! use std::time::Instant;
 //! use engineio::{Handshake, Message, Transport, Version};
-//! use socketio::session::{Action, Config, Event, Input, Session};
+//! use socketio::session::{Action, Config, Event, Input, Join, Session};
 //! use socketio::{Namespace, codec};
 //!
 //! # #[allow(clippy::disallowed_methods)]
 //! let now = Instant::now();
 //! let mut session = Session::new(Config::default(), 42);
-//! let chat = session.join(now, Namespace::try_from("/chat")?, None, None)?;
-//! assert_eq!(session.poll_action(), Some(Action::OpenLink { version: Version::V4 }));
+//! let chat = session.join(now, Namespace::try_from("/chat")?, Join::default())?;
+//! assert!(matches!(session.poll_action(), Some(Action::OpenLink { version: Version::V4, .. })));
 //!
 //! let handshake = Handshake::parse(r#"{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#)?;
 //! session.handle_input(now, Input::LinkOpened {
@@ -35,13 +35,17 @@
 //! ```
 
 mod acks;
+mod config;
 mod joining;
 mod link;
 mod losing;
 mod namespace;
 pub(crate) mod outgoing;
 mod packets;
+mod recovery;
+mod retrying;
 pub(crate) mod revision;
+mod sending;
 #[cfg(test)]
 mod tests;
 
@@ -49,11 +53,10 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use engineio::{CloseReason, Handshake, Transport, Version};
-use socketio_codec::{Args, Json, Namespace, Packet, Query};
+use socketio_codec::{Args, Json, Namespace, Packet};
 
-use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
-use crate::limits::Limits;
-use crate::reconnection::Reconnection;
+use crate::error::{AckError, ConnectError, DisconnectReason, ProviderError};
+use crate::retries::Retries;
 use acks::PendingAcks;
 use link::{Link, Loss};
 use namespace::{Active, Phase, Slot, State};
@@ -61,42 +64,13 @@ use outgoing::Outgoing;
 use revision::Finding;
 
 pub use acks::AckKey;
-pub use namespace::{AckTicket, NamespaceKey};
+pub use config::{Auth, Config, Join, Offline};
+pub use namespace::{AckTicket, AuthKey, NamespaceKey};
 pub use revision::AUTO_GRACE;
+pub use sending::Depth;
 
 /// What a namespace reports. An event that wants an acknowledgement carries an [`AckTicket`] for [`Session::reply`].
 pub type Event = crate::event::Event<AckTicket>;
-
-/// How a session behaves.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Config {
-    /// The revision to speak. Default: [`Version::V4`], which is revision 5 of Socket.IO.
-    ///
-    /// With [`Version::Auto`] the session finds it out and remembers it, from one link to the next. If need be it
-    /// replaces the first link by one of the other revision, at once and without telling anybody. Over WebSocket alone
-    /// and with an unknown server without `maxPayload`, that is before socket.io 4.5, CONNECT is sent
-    /// [`AUTO_GRACE`] later.
-    pub version: Version,
-    /// How lost connections are replaced.
-    pub reconnection: Reconnection,
-    /// How long the server may take to answer the CONNECT of a namespace. The reference client waits for ever.
-    /// Default: 20 s.
-    pub connect_timeout: Duration,
-    /// What the peer and the caller may make the session hold.
-    pub limits: Limits,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            version: Version::default(),
-            reconnection: Reconnection::default(),
-            connect_timeout: Duration::from_secs(20),
-            limits: Limits::default(),
-        }
-    }
-}
 
 /// What happened to the link, which is one Engine.IO connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +91,15 @@ pub enum Input {
     Message(engineio::Message),
     /// The attempt failed, or the link that was open is gone.
     LinkClosed(CloseReason),
+    /// There is nothing to make the attempt with that [`Action::OpenLink`] asked for.
+    NoTarget(ProviderError),
+    /// The answer to [`Action::AskAuth`]: the payload, if there is to be one.
+    Auth {
+        /// The question.
+        key: AuthKey,
+        /// The answer.
+        auth: Result<Option<Json>, ProviderError>,
+    },
 }
 
 /// What the session wants done, in this order.
@@ -127,6 +110,19 @@ pub enum Action {
     OpenLink {
         /// The revision to speak. With [`Version::Auto`] the engine tries, within one attempt, what it can.
         version: Version,
+        /// How many attempts were made since the last stable connection: 0 is the first.
+        attempt: u32,
+        /// Whether to begin with WebSocket, where the last link ended up, if that is among the transports; see
+        /// [`Config::remember_upgrade`].
+        websocket_first: bool,
+    },
+    /// Ask for the auth payload with which a namespace is to be joined now. The answer is [`Input::Auth`]; it must come,
+    /// and in a reasonable time, because the session waits for it. It may come too late, and is ignored then.
+    AskAuth {
+        /// Names the question.
+        key: AuthKey,
+        /// As in [`OpenLink`](Self::OpenLink).
+        attempt: u32,
     },
     /// Send this message on the link. The messages of one packet follow one another.
     Send(engineio::Message),
@@ -145,6 +141,11 @@ pub struct Session {
     reading: bool,
     /// Attempts made since the last stable connection.
     attempts: u32,
+    /// Links opened so far.
+    links: u64,
+    /// Whether the last link ended up on WebSocket.
+    upgraded: bool,
+    asks: u64,
     slots: Vec<Slot>,
     by_name: HashMap<Namespace, usize>,
     /// All acknowledgement ids of namespaces that have lost their slot are below: when they are joined again, a late
@@ -169,6 +170,9 @@ impl Session {
             link: Link::Down,
             reading: true,
             attempts: 0,
+            links: 0,
+            upgraded: false,
+            asks: 0,
             slots: Vec::new(),
             by_name: HashMap::new(),
             forgotten_acks: 0,
@@ -179,12 +183,11 @@ impl Session {
         }
     }
 
-    /// Joins a namespace, now and again after each reconnection, always with the same auth payload or query. Servers
-    /// of revision 5 get the one, servers of revision 4 the other, except in the namespace `/`, which these join by
-    /// themselves.
+    /// Joins a namespace, now and again after each reconnection.
     ///
     /// [`Event::Connected`] reports success. Until the first success any failure is final, and reported as a final
-    /// [`Event::ConnectError`].
+    /// [`Event::ConnectError`], unless
+    /// [that is retried](crate::Reconnection::retry_on_initial_connect).
     ///
     /// # Errors
     ///
@@ -194,13 +197,12 @@ impl Session {
         &mut self,
         now: Instant,
         namespace: Namespace,
-        auth: Option<Json>,
-        query: Option<Query>,
+        settings: Join,
     ) -> Result<NamespaceKey, ConnectError> {
-        if auth.as_ref().is_some_and(|auth| !auth.is_object()) {
+        if matches!(&settings.auth, Auth::Fixed(auth) if !auth.is_object()) {
             return Err(ConnectError::AuthNotAnObject);
         }
-        if auth.is_some() && self.finding.excludes_auth() {
+        if settings.auth.is_some() && self.finding.excludes_auth() {
             return Err(ConnectError::AuthUnsupported);
         }
         let index = match self.by_name.get(&namespace) {
@@ -218,7 +220,7 @@ impl Session {
             State::Active(_) => return Err(ConnectError::NamespaceInUse),
         };
         slot.joins += 1;
-        slot.state = State::Active(Box::new(Active::new(auth, query, phase)));
+        slot.state = State::Active(Box::new(Active::new(settings, phase)));
         let key = slot.key(index);
         match &mut self.link {
             Link::Down => {
@@ -226,10 +228,12 @@ impl Session {
                 self.open_link();
             }
             Link::Open(_) => self.connect_waiting(now),
-            Link::Closing { reopen } => {
-                reopen.get_or_insert(now);
+            // The next attempt may be hours away, by the decision on another namespace.
+            Link::Closing { reopen: Some(at) } | Link::Waiting { at } => {
+                *at = later(now, self.config.reconnection.max_delay).min(*at);
             }
-            Link::Waiting { .. } | Link::Opening => {}
+            Link::Closing { reopen } => *reopen = Some(now),
+            Link::Opening => {}
         }
         Ok(key)
     }
@@ -288,82 +292,6 @@ impl Session {
         self.close_unused_link();
     }
 
-    /// Sends an event: at once if the namespace is joined, otherwise when it is.
-    ///
-    /// # Errors
-    ///
-    /// See [`EmitError`].
-    pub fn emit(
-        &mut self,
-        key: NamespaceKey,
-        event: socketio_codec::Event,
-    ) -> Result<(), EmitError> {
-        self.enqueue(key, event, None)
-    }
-
-    /// Sends an event as [`emit`](Self::emit) does and awaits its acknowledgement until `deadline`. What came of it
-    /// is told by [`poll_ack`](Self::poll_ack), exactly once.
-    ///
-    /// # Errors
-    ///
-    /// See [`EmitError`].
-    pub fn emit_with_ack(
-        &mut self,
-        key: NamespaceKey,
-        event: socketio_codec::Event,
-        deadline: Instant,
-    ) -> Result<AckKey, EmitError> {
-        if self.acks.len() >= self.config.limits.max_pending_acks {
-            return Err(EmitError::TooManyAcks);
-        }
-        let slot = key.find(&mut self.slots).ok_or(EmitError::Disconnected)?;
-        // Never reset and never reused, so a late acknowledgement can never be taken for another one.
-        let ack = AckKey {
-            namespace: key,
-            id: slot.next_ack,
-        };
-        slot.next_ack += 1;
-        let sent = slot.is_joined();
-        self.enqueue(key, event, Some(ack.id))?;
-        self.acks.insert(ack, deadline, sent);
-        Ok(ack)
-    }
-
-    /// Forgets an acknowledgement: it is not reported any more, and its event is taken back if it has not been sent.
-    pub fn cancel_ack(&mut self, ack: AckKey) {
-        if self.acks.remove(ack)
-            && let Some(active) = active(&mut self.slots, ack.namespace)
-        {
-            active.buffer.remove(ack.id);
-        }
-    }
-
-    /// Acknowledges an event of the server.
-    ///
-    /// # Errors
-    ///
-    /// [`EmitError::StaleAck`] if the namespace has been disconnected since the event came: the server would drop
-    /// the connection. [`EmitError::TooLarge`].
-    #[expect(clippy::needless_pass_by_value, reason = "a ticket is used up")]
-    pub fn reply(&mut self, ticket: AckTicket, args: Args) -> Result<(), EmitError> {
-        let slot = ticket
-            .namespace
-            .find(&mut self.slots)
-            .ok_or(EmitError::StaleAck)?;
-        if !slot.is_joined() || slot.generation != ticket.generation {
-            return Err(EmitError::StaleAck);
-        }
-        let namespace = slot.name.clone();
-        let outgoing = Outgoing::new(&Packet::Ack {
-            namespace,
-            id: ticket.id,
-            args,
-        });
-        self.link.check_size(&outgoing)?;
-        self.send(outgoing);
-        Ok(())
-    }
-
     /// Whether the namespace is joined, so that events leave at once.
     #[must_use]
     pub fn is_joined(&self, key: NamespaceKey) -> bool {
@@ -377,21 +305,25 @@ impl Session {
             .is_some_and(|slot| matches!(slot.state, State::Active(_)))
     }
 
-    /// Whether an event would be taken: the namespace is joined, or its buffer has room.
-    #[must_use]
-    pub fn has_room(&self, key: NamespaceKey) -> bool {
-        match self.slot(key).map(|slot| &slot.state) {
-            Some(State::Active(active)) => {
-                matches!(active.phase, Phase::Joined) || active.buffer.has_room(&self.config.limits)
-            }
-            _ => false,
-        }
-    }
-
     /// Whether there is nothing to do: no namespace, no link.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.link, Link::Down)
+    }
+
+    /// How events of the namespace are retried, if they are.
+    #[must_use]
+    pub fn retries(&self, key: NamespaceKey) -> Option<Retries> {
+        match &self.slot(key)?.state {
+            State::Active(active) => active.settings.retries,
+            State::Idle | State::Abandoned => None,
+        }
+    }
+
+    /// How many links have been opened so far.
+    #[must_use]
+    pub fn links(&self) -> u64 {
+        self.links
     }
 
     fn slot(&self, key: NamespaceKey) -> Option<&Slot> {
@@ -412,6 +344,8 @@ impl Session {
                 version,
             } => {
                 if matches!(self.link, Link::Opening) {
+                    self.links += 1;
+                    self.upgraded = transport == Transport::WebSocket;
                     let protocol = self.finding.opened(now, version, transport, &handshake);
                     let max_payload = revision::capacity(version, handshake.max_payload);
                     self.link = Link::open(transport, max_payload, protocol, &self.config.limits);
@@ -423,17 +357,28 @@ impl Session {
                     return;
                 };
                 link.transport = transport;
+                self.upgraded = transport == Transport::WebSocket;
                 for (index, slot) in self.slots.iter().enumerate().filter(|(_, s)| s.is_joined()) {
                     self.events
                         .push_back((slot.key(index), Event::Upgraded(transport)));
                 }
             }
             Input::Message(message) => self.handle_message(now, message),
+            Input::NoTarget(error) => {
+                if matches!(self.link, Link::Opening) {
+                    self.lost(now, &Loss::Provider(error));
+                }
+            }
+            Input::Auth { key, auth } => self.auth_answered(now, key, auth),
             Input::LinkClosed(reason) => match self.link {
                 Link::Opening if self.finding.try_other(&reason) => self.open_link(),
                 Link::Opening | Link::Open(_) => {
-                    let next = self.lose(now, &Loss::Closed(reason));
-                    self.link = next.map_or(Link::Down, |at| Link::Waiting { at });
+                    // The reference client forgets an upgrade upon any error of a transport.
+                    let opening = matches!(self.link, Link::Opening);
+                    if opening || matches!(reason, CloseReason::Transport(_)) {
+                        self.upgraded = false;
+                    }
+                    self.lost(now, &Loss::Closed(reason));
                 }
                 Link::Closing { reopen } => {
                     self.forget_abandoned();
@@ -457,8 +402,9 @@ impl Session {
     }
 
     /// Does what is due: a reconnection, the first CONNECT to a server in doubt, the end of waiting for a CONNECT reply
-    /// or an acknowledgement.
+    /// or an acknowledgement, another try.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         while let Some(ack) = self.acks.pop_due(now) {
             if let Some(active) = active(&mut self.slots, ack.namespace) {
                 active.buffer.remove(ack.id);
@@ -466,13 +412,19 @@ impl Session {
             self.settled.push_back((ack, Err(AckError::Timeout)));
         }
         for index in 0..self.slots.len() {
-            if self
-                .slots
-                .get(index)
-                .and_then(|slot| slot.deadline(self.reading))
-                .is_some_and(|at| at <= now)
-            {
+            let Some(slot) = self.slots.get_mut(index) else {
+                break;
+            };
+            let key = slot.key(index);
+            if due(slot.reply_deadline(self.reading)) {
                 self.connect_timed_out(now, index);
+            } else if let Some(active) = slot.active() {
+                if matches!(active.phase, Phase::Pausing { until } if until <= now) {
+                    active.phase = Phase::Waiting;
+                    self.connect(now, index);
+                } else if due(active.retries.deadline()) {
+                    self.try_timed_out(now, key);
+                }
             }
         }
         if let Link::Waiting { at } = self.link

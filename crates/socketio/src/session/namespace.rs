@@ -3,9 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use socketio_codec::{Event, Json, Namespace, Query};
+use socketio_codec::{Event, Namespace};
 
+use super::config::Join;
 use super::outgoing::Outgoing;
+use super::recovery::Recovery;
+use super::retrying::RetryQueue;
 use crate::error::EmitError;
 use crate::limits::Limits;
 
@@ -38,6 +41,21 @@ pub struct AckTicket {
     pub(super) id: u64,
 }
 
+/// Names one question for an auth payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuthKey {
+    pub(super) namespace: NamespaceKey,
+    pub(super) ask: u64,
+}
+
+impl AuthKey {
+    /// The namespace that the payload is for.
+    #[must_use]
+    pub fn namespace(self) -> NamespaceKey {
+        self.namespace
+    }
+}
+
 /// A namespace that was joined at least once. It is kept when it is left, for the sake of its counters, until another
 /// one takes its place.
 #[derive(Debug)]
@@ -52,9 +70,9 @@ pub(super) struct Slot {
 }
 
 /// ```text
-///             join                          LinkClosed
-///   Idle ─────────────▶ Active ◀──────────────────────────────────┐
-///    ▲  ▲       Waiting, Queued ──link──▶ Joining ──CONNECT──▶ Joined
+///             join                   LinkClosed, DISCONNECT: retried
+///   Idle ─────────────▶ Active ◀─────────────────── Pausing ◀─────┐
+///    ▲  ▲       Waiting, Queued, Asking ─▶ Joining ──CONNECT──▶ Joined
 ///    │  │                   ▲                  │ │                │
 ///    │  └───────────────────┼── CONNECT_ERROR ─┘ │                │
 ///    │  └───────────────────┼── leave, DISCONNECT┼────────────────┘
@@ -76,11 +94,13 @@ pub(super) enum State {
 /// What a namespace has while somebody wants it.
 #[derive(Debug)]
 pub(super) struct Active {
-    pub(super) auth: Option<Json>,
-    pub(super) query: Option<Query>,
-    /// Whether it was joined since it was asked for: from then on, failures are retried.
+    pub(super) settings: Join,
+    /// Whether it was joined since it was asked for.
     pub(super) established: bool,
     pub(super) buffer: Buffer,
+    pub(super) retries: RetryQueue,
+    /// Where the server keeps this namespace's state over an interruption.
+    pub(super) recovery: Option<Recovery>,
     pub(super) phase: Phase,
 }
 
@@ -88,6 +108,10 @@ pub(super) struct Active {
 pub(super) enum Phase {
     /// There is no link, or it is not known what to say on it.
     Waiting,
+    /// It has failed, and the next attempt is not due yet.
+    Pausing { until: Instant },
+    /// The link is there; the auth payload is being asked for.
+    Asking(AuthKey),
     /// The server must join `/` first.
     Queued { deadline: Instant },
     /// The answer to an abandoned CONNECT must come first.
@@ -95,7 +119,7 @@ pub(super) enum Phase {
     /// CONNECT was sent, or the server joins the namespace by itself.
     Joining { deadline: Instant, held: Held },
     /// The server said that it is joined.
-    Joined,
+    Joined { since: Instant },
 }
 
 impl Slot {
@@ -121,11 +145,43 @@ impl Slot {
     }
 
     pub(super) fn is_joined(&self) -> bool {
-        matches!(&self.state, State::Active(active) if matches!(active.phase, Phase::Joined))
+        matches!(&self.state, State::Active(active) if active.is_joined())
+    }
+
+    pub(super) fn active(&mut self) -> Option<&mut Active> {
+        match &mut self.state {
+            State::Active(active) => Some(active),
+            State::Idle | State::Abandoned => None,
+        }
+    }
+
+    /// How many acknowledgements it awaits for the sake of retries.
+    pub(super) fn retried(&self) -> usize {
+        match &self.state {
+            State::Active(active) => active.retries.len(),
+            State::Idle | State::Abandoned => 0,
+        }
+    }
+
+    /// When something is due: the end of a pause, or of the patience for an answer to CONNECT or to a try.
+    pub(super) fn deadline(&self, reading: bool) -> Option<Instant> {
+        let State::Active(active) = &self.state else {
+            return None;
+        };
+        let pause = match active.phase {
+            Phase::Pausing { until } => Some(until),
+            _ => None,
+        };
+        let deadlines = [
+            pause,
+            self.reply_deadline(reading),
+            active.retries.deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// When an answer to CONNECT is overdue.
-    pub(super) fn deadline(&self, reading: bool) -> Option<Instant> {
+    pub(super) fn reply_deadline(&self, reading: bool) -> Option<Instant> {
         let State::Active(active) = &self.state else {
             return None;
         };
@@ -135,7 +191,9 @@ impl Slot {
             | Phase::Joining { deadline, .. } => {
                 (reading || !active.established).then_some(deadline)
             }
-            Phase::Waiting | Phase::Joined => None,
+            Phase::Waiting | Phase::Pausing { .. } | Phase::Asking(_) | Phase::Joined { .. } => {
+                None
+            }
         }
     }
 
@@ -152,14 +210,23 @@ impl Slot {
 }
 
 impl Active {
-    pub(super) fn new(auth: Option<Json>, query: Option<Query>, phase: Phase) -> Self {
+    pub(super) fn new(settings: Join, phase: Phase) -> Self {
         Self {
-            auth,
-            query,
+            settings,
             established: false,
             buffer: Buffer::default(),
+            retries: RetryQueue::default(),
+            recovery: None,
             phase,
         }
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        matches!(self.phase, Phase::Joined { .. })
+    }
+
+    pub(super) fn is_pausing(&self) -> bool {
+        matches!(self.phase, Phase::Pausing { .. })
     }
 }
 
@@ -171,27 +238,39 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
+    /// How many packets, and bytes of them.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.packets.len(), self.bytes)
+    }
+
+    /// How many are there whose senders await nothing any more.
+    pub(super) fn unawaited(&self) -> u64 {
+        let unawaited = self.packets.iter().filter(|(_, awaited)| awaited.is_none());
+        unawaited.count() as u64
+    }
+
     pub(super) fn has_room(&self, limits: &Limits) -> bool {
         self.packets.len() < limits.max_buffered_events && self.bytes < limits.max_buffered_bytes
     }
 
+    /// `awaited` names what settles when the packet leaves, or later.
     pub(super) fn push(
         &mut self,
         outgoing: Outgoing,
-        ack: Option<u64>,
+        awaited: Option<u64>,
         limits: &Limits,
     ) -> Result<(), EmitError> {
         if !self.has_room(limits) {
             return Err(EmitError::BufferFull);
         }
         self.bytes += outgoing.len();
-        self.packets.push_back((outgoing, ack));
+        self.packets.push_back((outgoing, awaited));
         Ok(())
     }
 
-    /// Takes back the packet whose acknowledgement nobody awaits any more.
-    pub(super) fn remove(&mut self, ack: u64) {
-        if let Some(index) = self.packets.iter().position(|(_, id)| *id == Some(ack))
+    /// Takes back the packet of which nobody awaits anything any more.
+    pub(super) fn remove(&mut self, awaited: u64) {
+        if let Some(index) = self.packets.iter().position(|(_, id)| *id == Some(awaited))
             && let Some((outgoing, _)) = self.packets.remove(index)
         {
             self.bytes -= outgoing.len();
@@ -226,6 +305,12 @@ impl Held {
         self.bytes = self.bytes.saturating_add(event.json().len() + attachments);
         self.events.push((event, id));
         self.events.len() <= limits.max_held_events && self.bytes <= limits.max_held_bytes
+    }
+}
+
+impl Held {
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, (Event, Option<u64>)> {
+        self.events.iter()
     }
 }
 

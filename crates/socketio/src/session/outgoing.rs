@@ -5,13 +5,15 @@ use bytestring::ByteString;
 use engineio::{Message, Transport};
 #[cfg(feature = "client")]
 use socketio_codec::Namespace;
-use socketio_codec::Packet;
+use socketio_codec::{Event, Packet};
 
 /// One encoded packet: a text, and its attachments directly behind it.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     text: ByteString,
     attachments: Vec<Bytes>,
+    /// The event in it, where its leaving is to be told.
+    reported: Option<Event>,
 }
 
 impl Outgoing {
@@ -21,7 +23,24 @@ impl Outgoing {
         Self {
             text: text.into(),
             attachments: packet.attachments().to_vec(),
+            reported: None,
         }
+    }
+
+    /// The same for an event whose leaving is told if `report` says so.
+    pub(super) fn event(packet: &Packet, report: bool) -> Self {
+        let reported = match packet {
+            Packet::Event { event, .. } if report => Some(event.clone()),
+            _ => None,
+        };
+        Self {
+            reported,
+            ..Self::new(packet)
+        }
+    }
+
+    pub(super) fn take_reported(&mut self) -> Option<Event> {
+        self.reported.take()
     }
 
     /// Bytes of all messages together.
@@ -88,7 +107,6 @@ fn binary_size(len: usize, transport: Transport) -> u64 {
 #[cfg(all(test, feature = "client"))]
 mod tests {
     use super::*;
-    use socketio_codec::Event;
 
     #[test]
     fn the_size_is_known_before_the_packet_is_encoded() {

@@ -6,9 +6,8 @@ use socketio_codec::Packet;
 
 use super::link::{Link, Loss};
 use super::namespace::{AckTicket, NamespaceKey, Phase, State};
-use super::outgoing::Outgoing;
-use super::{AckKey, Action, Event, Session};
-use crate::error::{DisconnectReason, EmitError};
+use super::{AckKey, Event, Session};
+use crate::error::DisconnectReason;
 use crate::event::Message;
 
 impl Session {
@@ -44,7 +43,12 @@ impl Session {
                     return;
                 };
                 match &mut active.phase {
-                    Phase::Joined => {
+                    Phase::Joined { .. } => {
+                        if let Some(recovery) = &mut active.recovery
+                            && id.is_none()
+                        {
+                            recovery.received(now, &event);
+                        }
                         self.events
                             .push_back((key, received(key, generation, event, id)));
                     }
@@ -53,12 +57,19 @@ impl Session {
                             self.fail_link(now, &Loss::TooManyHeldEvents);
                         }
                     }
-                    Phase::Waiting | Phase::Queued { .. } | Phase::Behind { .. } => {}
+                    Phase::Waiting
+                    | Phase::Pausing { .. }
+                    | Phase::Asking(_)
+                    | Phase::Queued { .. }
+                    | Phase::Behind { .. } => {}
                 }
             }
             Packet::Ack { id, args, .. } => {
                 let ack = AckKey { namespace: key, id };
-                if slot.is_joined() && self.acks.remove(ack) {
+                if !slot.is_joined() || self.try_acknowledged(now, ack, &args) {
+                    return;
+                }
+                if self.acks.remove(ack) {
                     self.settled.push_back((ack, Ok(args)));
                 }
             }
@@ -69,46 +80,11 @@ impl Session {
             // Before the answer to CONNECT it is meant for the connection that this side has left just before.
             Packet::Disconnect { namespace } if slot.is_joined() => {
                 self.link.left(&namespace);
-                let event = Event::Disconnected {
-                    reason: DisconnectReason::ServerDisconnect,
-                    retry_in: None,
-                };
-                self.end(key, State::Idle, event);
-                self.close_unused_link();
+                self.put_out(now, key, DisconnectReason::ServerDisconnect);
             }
             // A DISCONNECT that nobody is there for; there are no other packets.
             _ => {}
         }
-    }
-
-    /// Encodes and sends or buffers an event.
-    pub(super) fn enqueue(
-        &mut self,
-        key: NamespaceKey,
-        event: socketio_codec::Event,
-        ack: Option<u64>,
-    ) -> Result<(), EmitError> {
-        let slot = key.find(&mut self.slots).ok_or(EmitError::Disconnected)?;
-        let State::Active(active) = &mut slot.state else {
-            return Err(EmitError::Disconnected);
-        };
-        let packet = Packet::Event {
-            namespace: slot.name.clone(),
-            id: ack,
-            event,
-        };
-        let outgoing = Outgoing::new(&packet);
-        self.link.check_size(&outgoing)?;
-        match active.phase {
-            Phase::Joined => self.send(outgoing),
-            _ => active.buffer.push(outgoing, ack, &self.config.limits)?,
-        }
-        Ok(())
-    }
-
-    pub(super) fn send(&mut self, outgoing: Outgoing) {
-        self.actions
-            .extend(outgoing.into_messages().map(Action::Send));
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use socketio_codec::{Json, Namespace, Packet, Query, Revision};
 
-use super::{joining, later};
+use super::{Auth, joining, later};
 use crate::error::ConnectError;
 
 /// How long a session with [`Version::Auto`] waits, on a new WebSocket connection to an unknown server, before it sends
@@ -64,8 +64,8 @@ pub(super) enum Root {
 /// What is to be done for a namespace that is not joined.
 #[derive(Debug)]
 pub(super) enum Admission {
-    /// Ask for it with this.
-    Connect(Packet),
+    /// Ask for it.
+    Connect,
     /// Wait for the server to join it by itself.
     Expect,
     /// It is joined already.
@@ -216,22 +216,10 @@ impl Protocol {
         due
     }
 
-    pub(super) fn admission(
-        &self,
-        namespace: &Namespace,
-        auth: Option<&Json>,
-        query: Option<&Query>,
-    ) -> Admission {
-        let connect = |query: Option<&Query>, auth: Option<&Json>| {
-            Admission::Connect(Packet::Connect {
-                namespace: namespace.clone(),
-                query: query.cloned(),
-                payload: auth.cloned(),
-            })
-        };
+    pub(super) fn admission(&self, namespace: &Namespace, auth: &Auth) -> Admission {
         match self {
             Self::R5(Doubt::Grace { .. }) => Admission::Hold,
-            Self::R5(_) => connect(None, auth),
+            Self::R5(_) => Admission::Connect,
             Self::R4 { .. } if auth.is_some() => Admission::Refuse(ConnectError::AuthUnsupported),
             Self::R4 { root, .. } => match (root, namespace.is_root()) {
                 (Root::Awaited, true) => Admission::Expect,
@@ -239,8 +227,26 @@ impl Protocol {
                 (Root::Left, true) => Admission::Refuse(ConnectError::RootLeft),
                 // Servers lose the query of a CONNECT that comes before `/` is joined.
                 (Root::Awaited, false) => Admission::Queue,
-                (Root::Joined | Root::Left, false) => connect(query, None),
+                (Root::Joined | Root::Left, false) => Admission::Connect,
             },
+        }
+    }
+
+    /// The packet that asks for a namespace.
+    pub(super) fn connect(
+        &self,
+        namespace: &Namespace,
+        auth: Option<&Json>,
+        query: Option<&Query>,
+    ) -> Packet {
+        let (query, payload) = match self {
+            Self::R5(_) => (None, auth),
+            Self::R4 { .. } => (query, None),
+        };
+        Packet::Connect {
+            namespace: namespace.clone(),
+            query: query.cloned(),
+            payload: payload.cloned(),
         }
     }
 

@@ -112,12 +112,12 @@ fn an_event_that_timed_out_unsent_is_taken_back() {
 fn a_cancelled_ack_frees_its_place_and_takes_its_event_back() {
     let (mut script, root) = Script::joined_with(|c| c.limits.max_pending_acks = 1);
     let sent = script.emit_with_ack(root, "sent", 60);
-    script.session.cancel_ack(sent);
+    script.session.cancel_ack(script.now, sent);
     script.server("30[]");
     script.link_lost();
     let unsent = script.emit_with_ack(root, "unsent", 60);
-    script.session.cancel_ack(unsent);
-    script.session.cancel_ack(unsent);
+    script.session.cancel_ack(script.now, unsent);
+    script.session.cancel_ack(script.now, unsent);
     assert_eq!(script.acks(), []);
     script.after_secs(1);
     script.link_opened();

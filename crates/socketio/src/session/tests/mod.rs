@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use engineio::{CloseReason, Handshake, Message, Transport, Version};
 use socketio_codec as codec;
-use socketio_codec::{Args, Json, Namespace};
+use socketio_codec::{Args, Json, Namespace, Query};
 
 use super::*;
+use crate::error::EmitError;
+use crate::{Limits, Reconnection};
 
 const REPLY: &str = r#"0{"sid":"s1"}"#;
 
@@ -24,6 +26,7 @@ struct Script {
     session: Session,
     now: Instant,
     tickets: Vec<AckTicket>,
+    asked: Vec<AuthKey>,
 }
 
 impl Script {
@@ -41,6 +44,7 @@ impl Script {
             session: Session::new(config, 7),
             now: Instant::now(),
             tickets: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -69,12 +73,17 @@ impl Script {
         auth: Option<serde_json::Value>,
     ) -> Result<NamespaceKey, ConnectError> {
         let auth = auth.map(|auth| Json::from_serialize(&auth).unwrap());
-        self.session.join(
-            self.now,
-            Namespace::try_from(namespace).unwrap(),
-            auth,
-            None,
-        )
+        let settings = auth.map_or_else(Join::default, Join::with_auth);
+        self.try_join_with(namespace, settings)
+    }
+
+    fn try_join_with(
+        &mut self,
+        namespace: &str,
+        settings: Join,
+    ) -> Result<NamespaceKey, ConnectError> {
+        let namespace = Namespace::try_from(namespace).unwrap();
+        self.session.join(self.now, namespace, settings)
     }
 
     fn link_opened(&mut self) {
@@ -159,13 +168,24 @@ impl Script {
     }
 
     fn actions(&mut self) -> Vec<String> {
-        let actions = std::iter::from_fn(|| self.session.poll_action());
+        let actions: Vec<_> = std::iter::from_fn(|| self.session.poll_action()).collect();
         actions
+            .into_iter()
             .map(|action| match action {
                 Action::OpenLink {
+                    websocket_first: true,
+                    ..
+                } => "open link by websocket".into(),
+                Action::OpenLink {
                     version: Version::V4,
+                    ..
                 } => "open link".into(),
-                Action::OpenLink { version } => format!("open link as {version:?}"),
+                Action::OpenLink { version, .. } => format!("open link as {version:?}"),
+                Action::AskAuth { key, attempt } => {
+                    self.asked.push(key);
+                    let name = &self.session.slots[key.namespace().index()].name;
+                    format!("auth of {name}, attempt {attempt}?")
+                }
                 Action::CloseLink => "close link".into(),
                 Action::Send(Message::Text(text)) => text.to_string(),
                 Action::Send(Message::Binary(bytes)) => format!("binary {:02x?}", bytes.as_ref()),
@@ -183,10 +203,13 @@ impl Script {
             };
             lines.push(match event {
                 Event::Connected(connected) => {
-                    format!(
-                        "{name} connected as {}",
-                        connected.id.as_deref().unwrap_or("nobody")
-                    )
+                    let id = connected.id.as_deref().unwrap_or("nobody");
+                    let recovered = if connected.recovered {
+                        ", recovered"
+                    } else {
+                        ""
+                    };
+                    format!("{name} connected as {id}{recovered}")
                 }
                 Event::Message(mut message) => {
                     let ack = message.ack();
@@ -201,6 +224,9 @@ impl Script {
                 Event::ConnectError { error, retry_in } => {
                     format!("{name} connect error: {error}; {}", retry(retry_in))
                 }
+                Event::Sent(event) => format!("{name} sent {}", event.json()),
+                Event::Unsent { events, error } => format!("{name} {events} unsent: {error}"),
+                Event::Lagged(events) => format!("{name} lagged by {events}"),
             });
         }
         lines

@@ -24,12 +24,11 @@ fn joined(namespaces: &[&str]) -> (Script, Vec<NamespaceKey>) {
 }
 
 fn join_with_query(script: &mut Script, namespace: &str, query: &str) {
-    let namespace = Namespace::try_from(namespace).unwrap();
-    let query = Query::try_from(query).unwrap();
-    let joined = script
-        .session
-        .join(script.now, namespace, None, Some(query));
-    joined.unwrap();
+    let settings = Join {
+        query: Some(Query::try_from(query).unwrap()),
+        ..Join::default()
+    };
+    script.try_join_with(namespace, settings).unwrap();
 }
 
 #[test]

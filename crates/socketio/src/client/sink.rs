@@ -1,0 +1,95 @@
+//! Events put into a `Sink`.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_util::Sink;
+use socketio_codec::Event;
+use tokio::sync::mpsc;
+
+use super::membership::{Command, Membership};
+use crate::error::EmitError;
+
+type Permit = mpsc::OwnedPermit<Box<Command>>;
+type Reserving = Pin<Box<dyn Future<Output = Result<Permit, EmitError>> + Send>>;
+
+/// A [`Sink`] of events; see [`Socket::sink`](crate::Socket::sink). It is ready when there is room for one more event.
+/// There is nothing to flush: what it has taken is on its way.
+pub struct EmitSink {
+    membership: Arc<Membership>,
+    reserving: Option<Reserving>,
+    permit: Option<Permit>,
+}
+
+impl EmitSink {
+    pub(super) fn new(membership: Arc<Membership>) -> Self {
+        Self {
+            membership,
+            reserving: None,
+            permit: None,
+        }
+    }
+}
+
+fn reserve(commands: mpsc::Sender<Box<Command>>) -> Reserving {
+    Box::pin(async move {
+        let permit = commands.reserve_owned().await;
+        permit.map_err(|_| EmitError::Disconnected)
+    })
+}
+
+impl Sink<Event> for EmitSink {
+    type Error = EmitError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), EmitError>> {
+        if self.permit.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut reserving = match self.reserving.take() {
+            Some(reserving) => reserving,
+            None => reserve(self.membership.commands.clone()),
+        };
+        match reserving.as_mut().poll(cx) {
+            Poll::Ready(permit) => {
+                self.permit = Some(permit?);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => {
+                self.reserving = Some(reserving);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Without having been ready, it is not taken: [`EmitError::BufferFull`].
+    fn start_send(mut self: Pin<&mut Self>, event: Event) -> Result<(), EmitError> {
+        self.membership
+            .check(&event, self.membership.ack_digits())?;
+        let permit = self.permit.take().ok_or(EmitError::BufferFull)?;
+        permit.send(Box::new(match self.membership.retries {
+            None => Command::Emit(event),
+            Some(_) => Command::EmitRetried(event),
+        }));
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), EmitError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), EmitError>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        self.permit = None;
+        self.reserving = None;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl fmt::Debug for EmitSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmitSink").finish_non_exhaustive()
+    }
+}
