@@ -1,12 +1,17 @@
 //! Scripts of a session under simulated time: what happens, what the session wants done, and what it tells.
 
 mod acks;
+mod asking;
+mod deciding;
 mod hostile;
 mod joining;
 mod leaving;
 mod messages;
 mod reconnecting;
+mod recovering;
+mod retrying;
 mod revision_4;
+mod sending;
 mod unknown_revision;
 
 use std::time::{Duration, Instant};
