@@ -24,7 +24,7 @@ use crate::session::{self, AckKey, AckTicket, Depth, Offline, outgoing};
 pub(super) const MAX_ACK_DIGITS: usize = 20;
 
 /// Whether a namespace was joined.
-type Outcome = oneshot::Receiver<Result<(), ConnectError>>;
+pub(super) type Outcome = oneshot::Receiver<Result<(), ConnectError>>;
 
 /// How many commands of a namespace wait for its task before senders are made to wait. Only bursts need room here.
 const COMMANDS: usize = 16;

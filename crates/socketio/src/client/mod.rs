@@ -5,14 +5,16 @@ mod builder;
 mod dialer;
 mod driver;
 mod events;
+mod joining;
 mod membership;
 mod provider;
 mod sink;
 mod socket;
 mod stats;
 
-pub use builder::{Builder, NamespaceBuilder};
+pub use builder::Builder;
 pub use events::Events;
+pub use joining::NamespaceBuilder;
 pub use provider::{Attempt, Dial};
 pub use sink::EmitSink;
 pub use socket::{AckHandle, Socket};

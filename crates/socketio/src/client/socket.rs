@@ -10,7 +10,7 @@ use serde::Serialize;
 use socketio_codec::{Args, Event};
 use tokio::sync::{mpsc, oneshot};
 
-use super::builder::NamespaceBuilder;
+use super::joining::NamespaceBuilder;
 use super::membership::{Command, Control, MAX_ACK_DIGITS, Membership, Wish};
 use super::sink::EmitSink;
 use super::stats::Stats;

@@ -9,8 +9,8 @@ fn asked() -> Join {
     }
 }
 
-fn json(value: serde_json::Value) -> Json {
-    Json::from_serialize(&value).unwrap()
+fn json(value: &serde_json::Value) -> Json {
+    Json::from_serialize(value).unwrap()
 }
 
 impl Script {
@@ -27,7 +27,7 @@ fn the_auth_payload_is_asked_for_each_time() {
     script.try_join_with("/a", asked()).unwrap();
     script.link_opened();
     script.wants(&["open link", "auth of /a, attempt 0?"]);
-    script.answer(Ok(Some(json(serde_json::json!({"token": 1})))));
+    script.answer(Ok(Some(json(&serde_json::json!({"token": 1})))));
     script.server(r#"0/a,{"sid":"1"}"#);
     script.link_lost();
     script.after_secs(1);
@@ -94,7 +94,7 @@ fn what_is_no_object_is_not_sent() {
     script.try_join_with("/", asked()).unwrap();
     script.link_opened();
     script.skip_actions();
-    script.answer(Ok(Some(json(serde_json::json!("token")))));
+    script.answer(Ok(Some(json(&serde_json::json!("token")))));
     script.tells(&["/ connect error: the auth payload must be an object; for good"]);
 }
 
@@ -111,7 +111,7 @@ fn late_answers_are_ignored() {
     script.try_join_with("/", asked()).unwrap();
     script.link_opened();
     script.skip_actions();
-    let auth = Ok(Some(json(serde_json::json!({"late": true}))));
+    let auth = Ok(Some(json(&serde_json::json!({"late": true}))));
     script
         .session
         .handle_input(script.now, Input::Auth { key: late, auth });

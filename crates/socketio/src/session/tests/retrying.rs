@@ -4,11 +4,9 @@ use super::*;
 use crate::Retries;
 
 fn retries(max: u32, seconds: u64) -> Join {
-    let mut retries = Retries::default();
-    retries.max = max;
-    retries.timeout = Duration::from_secs(seconds);
+    let timeout = Duration::from_secs(seconds);
     Join {
-        retries: Some(retries),
+        retries: Some(Retries { max, timeout }),
         ..Join::default()
     }
 }

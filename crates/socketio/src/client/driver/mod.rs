@@ -1,27 +1,28 @@
 //! The task of a connection: it owns the session and the engine, and carries between them and the handles.
 
+mod member;
+mod settling;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use engineio::CloseReason;
 use engineio::client::{Client, Timer, now};
-use socketio_codec::{Args, Json};
+use socketio_codec::Args;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
 use super::dialer::{Call, Dialer};
-use super::events::Mailbox;
-use super::membership::{Command, Control, Join, Membership, MembershipId, Shared, Status, Wish};
-use super::provider::{Asked, Dial, Provider};
-use super::socket::AckHandle;
+use super::membership::{Control, Join, Shared};
+use super::provider::{Asked, Dial};
 use super::stats::LinkStats;
-use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
-use crate::overflow::Overflow;
+use crate::error::AckError;
 use crate::session::revision::capacity;
-use crate::session::{AckKey, Action, AuthKey, Event, Input, NamespaceKey, Session};
+use crate::session::{AckKey, Input, NamespaceKey, Session};
+use member::{Member, execute};
 
 /// How many rounds, and messages a round, one wake-up may take before readers and other tasks get their turn.
 const ROUNDS: usize = 32;
@@ -66,35 +67,6 @@ enum Link {
 struct Live {
     client: Client,
     span: Span,
-}
-
-/// A namespace that has handles.
-struct Member {
-    key: NamespaceKey,
-    id: MembershipId,
-    membership: Weak<Membership>,
-    status: Arc<Status>,
-    commands: mpsc::Receiver<Box<Command>>,
-    mailbox: Mailbox,
-    /// Who provides the auth payload, and the answer under way.
-    auth: Option<Provider<Option<Json>>>,
-    asked: Option<(AuthKey, Asked<Option<Json>>)>,
-    reports_sent: bool,
-    /// Commands that will not be carried out, and whose senders do not know it.
-    unsent: u64,
-    span: Span,
-    /// Who waits for the namespace to be joined for the first time.
-    joined: Option<oneshot::Sender<Result<(), ConnectError>>>,
-}
-
-impl Member {
-    /// Whoever awaits an acknowledgement learns of it by the end of the channel.
-    fn refuse_commands(&mut self) {
-        self.commands.close();
-        while let Ok(command) = self.commands.try_recv() {
-            self.unsent += u64::from(command.is_unawaited());
-        }
-    }
 }
 
 impl Driver {
@@ -406,253 +378,5 @@ impl Driver {
         self.session.handle_timeout(now);
         self.settle(now);
         true
-    }
-
-    /// Carries out what the session wants and passes on what it tells.
-    fn settle(&mut self, now: Instant) {
-        while let Some(action) = self.session.poll_action() {
-            self.act(action, now);
-        }
-        while let Some((key, result)) = self.session.poll_ack() {
-            match (self.acks.remove(&key), result) {
-                // Whoever awaited it may have gone.
-                (Some(reply), result) => drop(reply.send(result)),
-                (None, Err(error)) => self.unsent(key.namespace(), error),
-                (None, Ok(_)) => {}
-            }
-        }
-        while self.blocked.is_none()
-            && let Some((key, event)) = self.session.poll_event()
-        {
-            self.deliver(key, event, now);
-        }
-    }
-
-    /// An event that nobody waits for was never acknowledged.
-    fn unsent(&mut self, key: NamespaceKey, error: AckError) {
-        let error = match error {
-            AckError::Emit(error) => error,
-            AckError::Timeout => EmitError::NotAcknowledged,
-            AckError::Disconnected => EmitError::Disconnected,
-        };
-        if self.session.is_wanted(key) {
-            self.session.tell_unsent(key, 1, error);
-        } else if let Some(member) = self.members.iter_mut().find(|member| member.key == key) {
-            // The last event is under way already, and must stay the last.
-            member.unsent += 1;
-        }
-    }
-
-    fn act(&mut self, action: Action, now: Instant) {
-        match action {
-            Action::OpenLink {
-                version,
-                attempt,
-                websocket_first,
-            } => {
-                let call = Call {
-                    version,
-                    attempt,
-                    websocket_first,
-                };
-                if self.blocked.is_some() {
-                    self.link = Link::Wanted(call);
-                } else {
-                    self.call(call);
-                }
-            }
-            Action::AskAuth { key, attempt } => {
-                let mut members = self.members.iter_mut();
-                let member = members.find(|member| member.key == key.namespace());
-                match member.and_then(|member| Some((member.auth.clone()?, member))) {
-                    Some((auth, member)) => {
-                        member.asked = Some((key, auth.ask(attempt, self.patience)));
-                    }
-                    None => {
-                        let auth = Ok(None);
-                        self.session.handle_input(now, Input::Auth { key, auth });
-                    }
-                }
-            }
-            Action::Send(message) => {
-                let Link::Up(live) = &mut self.link else {
-                    return;
-                };
-                match live.client.send(message) {
-                    // The end of the connection is about to be reported.
-                    Ok(()) | Err(engineio::SendError::NotOpen(_)) => {}
-                    Err(error) => {
-                        // The session checks sizes. Half a packet must not stay on the wire.
-                        tracing::debug!(%error, "a message was refused");
-                        live.client.close();
-                    }
-                }
-            }
-            Action::CloseLink => match std::mem::replace(&mut self.link, Link::Down) {
-                Link::Up(mut live) | Link::Closing(mut live) => {
-                    live.client.close();
-                    self.link = Link::Closing(live);
-                }
-                Link::Down | Link::Wanted(_) | Link::Asking(..) => {
-                    let closed = Input::LinkClosed(CloseReason::Local);
-                    self.session.handle_input(now, closed);
-                }
-            },
-        }
-    }
-
-    fn deliver(&mut self, key: NamespaceKey, event: Event, now: Instant) {
-        let Some(index) = self.members.iter().position(|member| member.key == key) else {
-            return;
-        };
-        let Some(member) = self.members.get_mut(index) else {
-            return;
-        };
-        let span = member.span.clone();
-        let _in = span.enter();
-        match &event {
-            Event::Connected(connected) => {
-                tracing::debug!(recovered = connected.recovered, "joined");
-                member.status.connected(connected);
-                if let Some(joined) = member.joined.take() {
-                    // Whoever asked may have gone; then the namespace is about to be left.
-                    joined.send(Ok(())).ok();
-                }
-            }
-            Event::Disconnected { reason, retry_in } => {
-                match reason {
-                    // In the server's words there may be what the client has sent: the query, or its credentials.
-                    DisconnectReason::Refused { .. } => tracing::debug!(?retry_in, "refused"),
-                    reason => tracing::debug!(%reason, ?retry_in, "disconnected"),
-                }
-                member.status.disconnected();
-            }
-            Event::ConnectError { error, retry_in } => {
-                match error {
-                    ConnectError::Refused { .. } => tracing::debug!(?retry_in, "refused"),
-                    error => tracing::debug!(%error, ?retry_in, "not connected"),
-                }
-                if retry_in.is_none()
-                    && let Some(joined) = member.joined.take()
-                {
-                    joined.send(Err(error.clone())).ok();
-                }
-            }
-            Event::Unsent { events, error } => tracing::debug!(events, %error, "not sent"),
-            Event::Message(_) | Event::Upgraded(_) | Event::Sent(_) | Event::Lagged(_) => {}
-        }
-        let last = event.is_final();
-        if last {
-            member.refuse_commands();
-            if member.unsent > 0 {
-                let (events, error) = (member.unsent, EmitError::Disconnected);
-                member.mailbox.push(super::Event::Unsent { events, error });
-            }
-        }
-        let overflow = member.mailbox.overflow();
-        // Between two connections nothing comes from the server, so nothing has to be stopped; and a reader that waits
-        // for a connection to emit on must get it. Who does not read need not be told of each failed attempt.
-        let connected = match &event {
-            Event::ConnectError { .. }
-                if !last && overflow != Overflow::DropOldest && member.mailbox.is_full() =>
-            {
-                return;
-            }
-            Event::ConnectError { .. } | Event::Disconnected { .. } => false,
-            _ => true,
-        };
-        let membership = &member.membership;
-        let event = event.map_ack(|ticket| AckHandle::new(ticket, membership.clone()));
-        member.mailbox.push(event);
-        if last {
-            member.mailbox.flush();
-            self.members.remove(index);
-        } else if connected && member.mailbox.is_full() {
-            match overflow {
-                Overflow::Backpressure => {
-                    self.blocked = Some(key);
-                    self.session.set_reading(now, false);
-                    if let Link::Up(live) = &mut self.link {
-                        live.client.pause_reading();
-                    }
-                }
-                Overflow::DropOldest => {}
-                Overflow::Disconnect => self.session.leave_unread(key),
-            }
-        }
-    }
-
-    /// What all links have done so far.
-    fn link_stats(&self) -> LinkStats {
-        let mut stats = self.done;
-        stats.connections = self.session.links();
-        stats.pending_acks = self.session.pending_acks();
-        stats
-    }
-
-    fn finish_round(&mut self) {
-        for member in &mut self.members {
-            member.status.unsent(self.session.depth(member.key));
-            member.mailbox.flush();
-        }
-        self.shared.set_writable(self.is_writable());
-        *self.shared.lock_stats() = self.link_stats();
-        let left = match &self.link {
-            Link::Up(live) => live.client.is_flushed() || !live.client.is_open(),
-            Link::Closing(_) => false,
-            Link::Down | Link::Wanted(_) | Link::Asking(..) => true,
-        };
-        if left {
-            for done in self.leavers.drain(..) {
-                done.send(()).ok();
-            }
-        }
-    }
-}
-
-/// Nothing is refused here but what a handle could not know yet. Who awaits something is told by that, others by an
-/// event.
-fn execute(
-    session: &mut Session,
-    acks: &mut HashMap<AckKey, oneshot::Sender<Result<Args, AckError>>>,
-    key: NamespaceKey,
-    command: Command,
-    now: Instant,
-) {
-    let refused = match command {
-        Command::Emit(event) => session.emit(key, event).err(),
-        Command::EmitVolatile(event) => session.emit_volatile(key, event).err(),
-        Command::EmitRetried(event) => {
-            let timeout = session.retries(key).unwrap_or_default().timeout;
-            session.emit_retried(now, key, event, timeout).err()
-        }
-        Command::EmitAwaited {
-            event,
-            wish,
-            reply,
-            awaited,
-        } => {
-            if reply.is_closed() {
-                return;
-            }
-            let ack = match wish {
-                Wish::SentBy(deadline) => session.emit_before(key, event, deadline),
-                Wish::AckBy(deadline) => session.emit_with_ack(key, event, deadline),
-                Wish::Retried(timeout) => session.emit_retried(now, key, event, timeout),
-            };
-            match ack {
-                Ok(ack) => {
-                    // Set here and nowhere else.
-                    awaited.set(ack).ok();
-                    acks.insert(ack, reply);
-                }
-                Err(error) => drop(reply.send(Err(error.into()))),
-            }
-            None
-        }
-        Command::Reply { ticket, args } => session.reply(ticket, args).err(),
-    };
-    if let Some(error) = refused {
-        session.tell_unsent(key, 1, error);
     }
 }
