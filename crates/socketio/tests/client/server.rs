@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engineio::client::Http;
 use futures_util::{SinkExt, StreamExt};
+use http::HeaderMap;
 use socketio::{Builder, Bytes, Event, Events, Reconnection, Socket, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,12 +30,17 @@ pub struct Server {
 pub struct Peer {
     websocket: WebSocketStream<TcpStream>,
     pub target: String,
+    headers: HeaderMap,
 }
 
 impl Server {
     pub async fn start() -> Self {
+        Self::listen("127.0.0.1:0").await
+    }
+
+    pub async fn listen(address: &str) -> Self {
         Self {
-            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            listener: TcpListener::bind(address).await.unwrap(),
             calls: AtomicUsize::new(0),
         }
     }
@@ -75,14 +81,20 @@ impl Server {
     async fn accept_saying(&self, more: &str) -> Peer {
         let (stream, _) = within(self.listener.accept()).await.unwrap();
         let mut target = String::new();
+        let mut headers = HeaderMap::new();
         let note = |request: &Request, response: Response| {
             target = request.uri().to_string();
+            headers = request.headers().clone();
             Ok(response)
         };
         let websocket = within(tokio_tungstenite::accept_hdr_async(stream, note))
             .await
             .unwrap();
-        let mut peer = Peer { websocket, target };
+        let mut peer = Peer {
+            websocket,
+            target,
+            headers,
+        };
         let open = format!(
             r#"{{"sid":"engine","upgrades":[],"pingInterval":25000,"pingTimeout":20000{more}}}"#
         );
@@ -167,6 +179,11 @@ async fn is_get(stream: &mut TcpStream) -> bool {
 }
 
 impl Peer {
+    /// A header of the request that opened the connection.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     async fn frame(&mut self, message: Message) {
         within(self.websocket.send(message)).await.unwrap();
     }

@@ -1,0 +1,212 @@
+//! What a program can see of its connection: unread events, sent events, numbers.
+
+use socketio::Overflow;
+
+use super::*;
+
+async fn flood(server: &Server, client: Builder, total: usize) -> (Socket, Events, Peer) {
+    let (socket, events, mut peer) = server.joined_by(client).await;
+    for number in 0..total {
+        peer.send(&format!(r#"2["n",{number}]"#)).await;
+    }
+    (socket, events, peer)
+}
+
+#[tokio::test]
+async fn drop_oldest_tells_how_many() {
+    const TOTAL: usize = 1000;
+    let server = Server::start().await;
+    let client = server
+        .client("")
+        .event_queue(10)
+        .overflow(Overflow::DropOldest);
+    let (socket, mut events, mut peer) = flood(&server, client, TOTAL).await;
+    // Acknowledgements come although nobody reads.
+    let asking = socket.emit_with_ack("done?", (), LONG);
+    let serve = async {
+        peer.expect(r#"20["done?"]"#).await;
+        peer.send("30[]").await;
+    };
+    within(async { tokio::join!(asking, serve) })
+        .await
+        .0
+        .unwrap();
+    assert_eq!(next(&mut events).await, Event::Lagged(TOTAL as u64 - 10));
+    for number in TOTAL - 10..TOTAL {
+        assert_eq!(
+            message(next(&mut events).await).json(),
+            format!(r#"["n",{number}]"#)
+        );
+    }
+    let stats = socket.stats();
+    assert_eq!(
+        (stats.dropped_events, stats.queued_events),
+        (TOTAL as u64 - 10, 0)
+    );
+}
+
+#[tokio::test]
+async fn overflow_disconnects_if_asked_to_and_what_was_queued_can_be_read() {
+    let server = Server::start().await;
+    let client = server
+        .client("")
+        .event_queue(10)
+        .overflow(Overflow::Disconnect);
+    let (_socket, mut events, mut peer) = flood(&server, client, 11).await;
+    peer.expect("1").await;
+    peer.expect_close().await;
+    for number in 0..10 {
+        assert_eq!(
+            message(next(&mut events).await).json(),
+            format!(r#"["n",{number}]"#)
+        );
+    }
+    assert_eq!(
+        next(&mut events).await,
+        Event::Disconnected {
+            reason: DisconnectReason::Overflow,
+            retry_in: None
+        }
+    );
+    assert_eq!(within(events.next()).await, None);
+}
+
+#[tokio::test]
+async fn sent_events_are_told_in_their_place() {
+    let server = Server::start().await;
+    let client = server.client("").report_sent(true);
+    let (socket, mut events, mut peer) = server.joined_by(client).await;
+    socket
+        .emit("a", (1, Bytes::from_static(b"x")))
+        .await
+        .unwrap();
+    peer.send(r#"2["b"]"#).await;
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        told.push(match next(&mut events).await {
+            Event::Sent(event) => format!(
+                "sent {} and {} attachment",
+                event.json(),
+                event.attachments().len()
+            ),
+            Event::Message(message) => message.json().to_owned(),
+            other => panic!("{other:?}"),
+        });
+    }
+    told.sort();
+    let sent = r#"sent ["a",1,{"_placeholder":true,"num":0}] and 1 attachment"#;
+    assert_eq!(told, [r#"["b"]"#, sent]);
+}
+
+#[tokio::test]
+async fn who_emits_without_reading_what_was_sent_waits() {
+    let server = Server::start().await;
+    let client = server.client("").report_sent(true).event_queue(4);
+    let (socket, mut events, _peer) = server.joined_by(client).await;
+    let emitting = tokio::spawn(async move {
+        for number in 0..1000 {
+            socket.emit("n", number).await.unwrap();
+        }
+    });
+    settle().await;
+    assert!(!emitting.is_finished());
+    for number in 0..1000 {
+        match next(&mut events).await {
+            Event::Sent(event) => assert_eq!(event.json(), format!(r#"["n",{number}]"#)),
+            other => panic!("{other:?}"),
+        }
+    }
+    within(emitting).await.unwrap();
+}
+
+#[tokio::test]
+async fn connecting_in_the_background_tells_by_events() {
+    let server = Server::start().await;
+    let (socket, mut events) = server.client("").connect_in_background().unwrap();
+    socket.emit("early", ()).await.unwrap();
+    let mut peer = server.accept().await;
+    peer.expect("0").await;
+    peer.send(r#"0{"sid":"s"}"#).await;
+    peer.expect(r#"2["early"]"#).await;
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+
+    let closed = server.url("");
+    drop((server, peer, socket, events));
+    let client = Builder::new(closed).transports([Transport::WebSocket]);
+    let (socket, mut events) = client.connect_in_background().unwrap();
+    assert!(matches!(
+        next(&mut events).await,
+        Event::ConnectError { retry_in: None, .. }
+    ));
+    assert_eq!(within(events.next()).await, None);
+    assert_eq!(socket.emit("late", ()).await, Err(EmitError::Disconnected));
+    assert!(Builder::new("no url").connect_in_background().is_err());
+}
+
+#[tokio::test]
+async fn retry_on_initial_connect() {
+    let server = Server::start().await;
+    let url = server.url("");
+    drop(server);
+    let mut reconnection = Reconnection::default();
+    reconnection.initial_delay = Duration::from_millis(1);
+    reconnection.retry_on_initial_connect = true;
+    reconnection.max_attempts = Some(3);
+    let client = Builder::new(&*url)
+        .transports([Transport::WebSocket])
+        .reconnection(reconnection.clone());
+    // Nobody is there, and nobody comes.
+    let error = within(client.clone().connect()).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Engine(_)), "{error}");
+    // Somebody comes.
+    reconnection.max_attempts = None;
+    let connecting = tokio::spawn(client.reconnection(reconnection).connect());
+    let address = url.strip_prefix("http://").unwrap();
+    let server = Server::listen(address).await;
+    let mut peer = server.accept().await;
+    peer.expect("0").await;
+    peer.send(r#"0{"sid":"s"}"#).await;
+    let (_socket, mut events) = within(connecting).await.unwrap().unwrap();
+    loop {
+        match next(&mut events).await {
+            Event::ConnectError {
+                retry_in: Some(_), ..
+            } => {}
+            Event::Connected(_) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_numbers_of_a_connection() {
+    let server = Server::start().await;
+    let (socket, mut events, mut peer) = server.joined().await;
+    let before = socket.stats();
+    assert_eq!((before.connections, before.pending_acks), (1, 0));
+    socket.emit("a", "x".repeat(1000)).await.unwrap();
+    peer.text().await;
+    peer.send(r#"2["b"]"#).await;
+    assert_eq!(message(next(&mut events).await).name(), "b");
+    let after = socket.stats();
+    assert_eq!(after.packets_sent, before.packets_sent + 1);
+    assert_eq!(after.packets_received, before.packets_received + 1);
+    assert!(after.bytes_sent >= before.bytes_sent + 1000, "{after:?}");
+    assert!(
+        after.bytes_received >= before.bytes_received + 6,
+        "{after:?}"
+    );
+    drop(peer);
+    assert!(matches!(
+        next(&mut events).await,
+        Event::Disconnected { .. }
+    ));
+    let _peer = server.rejoined().await;
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    let again = socket.stats();
+    assert_eq!(again.connections, 2);
+    assert!(
+        again.bytes_sent > after.bytes_sent,
+        "the sum of both connections"
+    );
+}
