@@ -118,6 +118,15 @@ impl Args {
         read::read(self)
     }
 
+    /// Reads each argument as a `T`, however many there are: for who does not know the event.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_each<'a, T: Deserialize<'a>>(&'a self) -> Result<Vec<T>, ArgsError> {
+        read::read_each(self)
+    }
+
     /// The arguments as a JSON array, placeholders in place of binary values. Allocates only if
     /// they are those of an event, whose array has its name in front; see
     /// [`Event::json`](crate::Event::json) for that.

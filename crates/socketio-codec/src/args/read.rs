@@ -14,6 +14,18 @@ use crate::{ArgsError, ValueError};
 
 /// Reads the arguments as a `T`.
 pub(super) fn read<'de, T: Deserialize<'de>>(args: &'de Args) -> Result<T, ArgsError> {
+    read_with(args, PhantomData)
+}
+
+/// Reads each argument as a `T`.
+pub(super) fn read_each<'de, T: Deserialize<'de>>(args: &'de Args) -> Result<Vec<T>, ArgsError> {
+    read_with(args, Each(args.len(), PhantomData))
+}
+
+fn read_with<'de, S: DeserializeSeed<'de> + Copy>(
+    args: &'de Args,
+    seed: S,
+) -> Result<S::Value, ArgsError> {
     let reading = Cell::new(None);
     if args.attached.is_empty() {
         let text = if args.is_empty() { "null" } else { args.tail() };
@@ -25,7 +37,7 @@ pub(super) fn read<'de, T: Deserialize<'de>>(args: &'de Args) -> Result<T, ArgsE
             args,
             reading: &reading,
         };
-        let value = T::deserialize(list);
+        let value = seed.deserialize(list);
         let is_whole = reading.get().is_none() || is_at_end(first, text);
         if let (Ok(value), true) = (value, is_whole) {
             return Ok(value);
@@ -45,7 +57,43 @@ pub(super) fn read<'de, T: Deserialize<'de>>(args: &'de Args) -> Result<T, ArgsE
         args,
         reading: &reading,
     };
-    T::deserialize(list).map_err(|error| explain(args, reading.get(), error))
+    seed.deserialize(list)
+        .map_err(|error| explain(args, reading.get(), error))
+}
+
+/// As many values as there are arguments.
+struct Each<T>(usize, PhantomData<T>);
+
+impl<T> Clone for Each<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Each<T> {}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Each<T> {
+    type Value = Vec<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, list: D) -> Result<Vec<T>, D::Error> {
+        list.deserialize_tuple(self.0, self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("arguments")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(values)
+    }
 }
 
 /// Whether the argument has been read to its end: of `1.5`, `serde_json` gives the `1` to someone

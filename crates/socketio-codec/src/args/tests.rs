@@ -735,6 +735,42 @@ fn errors_say_which_argument_and_never_its_value() {
 }
 
 #[test]
+fn as_many_values_as_there_are_arguments() {
+    for (array, expected) in [
+        ("[]", vec![]),
+        ("[null]", vec![json!(null)]),
+        (
+            r#"[1,"a",[2],{"b":null}]"#,
+            vec![json!(1), json!("a"), json!([2]), json!({"b": null})],
+        ),
+    ] {
+        let args = received(array);
+        assert_eq!(args.parse_each::<Value>().unwrap(), expected, "{array}");
+    }
+    let event = Event::new("name", &(1, "a")).unwrap();
+    assert_eq!(
+        event.args().parse_each::<Value>().unwrap(),
+        [json!(1), json!("a")]
+    );
+    let event = Event::new("name", &()).unwrap();
+    assert!(event.args().parse_each::<Value>().unwrap().is_empty());
+    let placeholder = |num| format!(r#"{{"_placeholder":true,"num":{num}}}"#);
+    let array = format!("[{},{}]", placeholder(1), placeholder(0));
+    let args = received_with(&array, &[bytes("a"), bytes("b")]);
+    assert_eq!(
+        args.parse_each::<Bytes>().unwrap(),
+        [bytes("b"), bytes("a")]
+    );
+
+    let error = received(r#"[1,"PLANTED"]"#).parse_each::<u8>().unwrap_err();
+    assert!(
+        matches!(error, ArgsError::Argument { index: 1, .. }),
+        "{error:?}"
+    );
+    assert!(!format!("{error} {error:?}").contains("PLANTED"));
+}
+
+#[test]
 fn raw_arguments() {
     let args = received(r#"[ 1,"a,]\"" , { "b" : [ 2 ] },[],null ]"#);
     let raw = args.iter_raw();
