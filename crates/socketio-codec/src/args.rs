@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub(crate) use self::write::write;
-use crate::placeholder::{Attached, PlaceholderError};
+use crate::json::{count_items, trim};
+use crate::placeholder::{Attached, Placeholder, PlaceholderError};
 use crate::scan::Scanner;
-use crate::{ArgsError, EncodeError, Limits};
+use crate::{ArgsError, DecodeError, EncodeError, Limits};
 
 /// The arguments of an event or an acknowledgement: a list of JSON values, and the binary values
 /// in them.
@@ -75,6 +76,58 @@ impl Args {
         max_attachments: usize,
     ) -> Result<Self, EncodeError> {
         write(None, args, max_attachments)
+    }
+
+    /// Takes arguments as they stand in a packet of the JSON format, as a
+    /// [`CustomParser`](crate::CustomParser) may have them: an array, and the binary values that
+    /// placeholders stand for in it.
+    ///
+    /// With attachments, **every** object that looks like a placeholder is one, as in that format.
+    /// For a format in which binary values stand where they belong, make the arguments with
+    /// [`new`](Self::new) instead, out of a value that calls `serialize_bytes` for those: it
+    /// refuses objects of the peer's that only look like placeholders.
+    ///
+    /// ```
+    /// use socketio_codec::{Args, Bytes};
+    ///
+    /// let text = r#"["a.png",{"_placeholder":true,"num":0}]"#;
+    /// let args = Args::from_json(text, vec![Bytes::from_static(b"\x89PNG")])?;
+    /// assert_eq!(args.len(), 2);
+    /// assert!(Args::from_json(text, vec![Bytes::new(), Bytes::new()]).is_ok());
+    /// assert!(Args::from_json(r#"{"not":"an array"}"#, vec![]).is_err());
+    /// # Ok::<(), socketio_codec::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the text is not one JSON array, a placeholder names an attachment that is not there,
+    /// or, with attachments, arrays and objects nest more than 128 deep. Offsets count from the
+    /// start of the text.
+    pub fn from_json(
+        text: impl Into<ByteString>,
+        attachments: Vec<Bytes>,
+    ) -> Result<Self, DecodeError> {
+        let (text, start) = trim(&text.into());
+        Self::from_trimmed(text, start, attachments)
+    }
+
+    /// Offsets of errors count from the start of a message in which the text starts at `offset`.
+    pub(crate) fn from_trimmed(
+        text: ByteString,
+        offset: usize,
+        attachments: Vec<Bytes>,
+    ) -> Result<Self, DecodeError> {
+        if !text.starts_with('[') {
+            return Err(DecodeError::IllegalPayload {
+                offset,
+                expected: "an array",
+            });
+        }
+        let len = count_items(&text).map_err(|at| DecodeError::InvalidJson {
+            offset: offset + at,
+        })?;
+        let attached = Attached::new(attachments, &text).map_err(|error| error.within(offset))?;
+        Ok(Self::from_array(text, len, attached))
     }
 
     /// `text` is a valid JSON array of `len` items with nothing around it, and what is attached
@@ -183,6 +236,16 @@ impl Args {
         self.text.get(self.first..).unwrap_or_default()
     }
 
+    pub(crate) fn attached(&self) -> &Attached {
+        &self.attached
+    }
+
+    /// Which placeholder stands where, counted from the first argument.
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
+        let place = |found: &Placeholder| (found.start - self.first, found.num);
+        self.attached.placeholders().iter().map(place)
+    }
+
     pub(crate) fn has_name(&self) -> bool {
         self.first != 1
     }
@@ -206,10 +269,12 @@ impl Default for Args {
     }
 }
 
-/// Same text, same attachments.
+/// Same text, same attachments in the same places.
 impl PartialEq for Args {
     fn eq(&self, other: &Self) -> bool {
-        self.tail() == other.tail() && self.attachments() == other.attachments()
+        self.tail() == other.tail()
+            && self.attachments() == other.attachments()
+            && self.places().eq(other.places())
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::json::count_items;
-use crate::placeholder::{Attached, MAX_DEPTH, PlaceholderError};
+use crate::placeholder::Attached;
 use crate::revision::Payload;
 use crate::{
     Args, DecodeError, Event, Json, Limits, Namespace, NamespaceError, Packet, Query, Revision,
@@ -143,15 +143,9 @@ impl Partial {
                 Ok(())
             }
         };
-        attached.map(|()| packet).map_err(|error| match error {
-            PlaceholderError::NoSuchAttachment { offset } => DecodeError::IllegalPlaceholder {
-                offset: payload + offset,
-            },
-            PlaceholderError::TooDeep { offset } => DecodeError::TooDeep {
-                offset: payload + offset,
-                limit: MAX_DEPTH,
-            },
-        })
+        attached
+            .map(|()| packet)
+            .map_err(|error| error.within(payload))
     }
 }
 
@@ -252,8 +246,7 @@ impl Header {
                     offset: self.payload,
                     expected: "an array with a name in front",
                 })?;
-                let event =
-                    Event::from_array(array, self.revision).map_err(|error| self.located(error))?;
+                let event = Event::from_array(array, self.revision, self.payload)?;
                 Ok(Packet::Event {
                     namespace,
                     id: self.id,
@@ -297,7 +290,7 @@ impl Header {
         let Some(payload) = self.payload(text, allowed)? else {
             return Ok(None);
         };
-        Json::from_text(payload)
+        Json::check(payload)
             .map(Some)
             .map_err(|offset| self.invalid_json(offset))
     }
@@ -339,20 +332,6 @@ impl Header {
     fn invalid_json(&self, offset: usize) -> DecodeError {
         DecodeError::InvalidJson {
             offset: self.payload + offset,
-        }
-    }
-
-    /// Counts an error's offset from the start of the packet instead of the payload.
-    fn located(&self, error: DecodeError) -> DecodeError {
-        match error {
-            DecodeError::IllegalEventName { offset } => DecodeError::IllegalEventName {
-                offset: self.payload + offset,
-            },
-            DecodeError::ReservedEventName { offset, name } => DecodeError::ReservedEventName {
-                offset: self.payload + offset,
-                name,
-            },
-            error => error,
         }
     }
 }

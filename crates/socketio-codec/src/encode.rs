@@ -8,7 +8,8 @@ use crate::{Args, Json, Namespace, Packet};
 
 impl Packet {
     /// Appends the text of the packet. The [`attachments`](Self::attachments) follow it as binary
-    /// messages.
+    /// messages. This is the JSON format, whatever the packet came in; see
+    /// [`Parser`](crate::Parser) for the others.
     ///
     /// ```
     /// use socketio_codec::{Event, Namespace, Packet};

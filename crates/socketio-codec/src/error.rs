@@ -1,5 +1,7 @@
 //! What can go wrong, none of it quoting a payload.
 
+use std::fmt::Display;
+
 use thiserror::Error;
 
 /// A string is not a namespace.
@@ -44,7 +46,8 @@ pub enum QueryError {
 /// The peer broke the protocol or a limit. The rest of the connection cannot be understood: end
 /// it.
 ///
-/// Offsets count bytes from the start of the packet's text. No part of the packet is quoted.
+/// Offsets count bytes from the start of the message that the packet is in, its text in the JSON
+/// format. No part of the packet is quoted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -79,8 +82,8 @@ pub enum DecodeError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The namespace contains U+001E.
-    #[error("byte {offset}: a namespace with U+001E in it")]
+    /// The namespace contains U+001E, or is otherwise none that could be answered.
+    #[error("byte {offset}: an illegal namespace")]
     IllegalNamespace {
         /// Where.
         offset: usize,
@@ -141,8 +144,8 @@ pub enum DecodeError {
         /// The limit.
         limit: usize,
     },
-    /// A text message came where an attachment was due.
-    #[error("a text message where an attachment was due")]
+    /// A text message came where an attachment was due, or in a format that has none.
+    #[error("a text message where a binary one was due")]
     UnexpectedText,
     /// A binary message came where no attachment was due.
     #[error("a binary message where no attachment was due")]
@@ -154,10 +157,32 @@ pub enum DecodeError {
         /// The limit, in bytes, for all attachments of a packet.
         limit: usize,
     },
+    /// The message is not what its format, one other than JSON, makes of a packet.
+    #[error("byte {offset}: {problem}")]
+    Malformed {
+        /// Where.
+        offset: usize,
+        /// What is wrong, in words that quote nothing.
+        problem: &'static str,
+    },
+    /// What a [`CustomParser`](crate::CustomParser) says; see [`DecodeError::custom`].
+    #[error("{message}")]
+    Custom {
+        /// Its words.
+        message: String,
+    },
 }
 
 impl DecodeError {
-    /// The byte of the packet's text at which the error is, where it is at one.
+    /// An error of a [`CustomParser`](crate::CustomParser). Errors are logged: no part of the
+    /// packet belongs into the message.
+    pub fn custom(message: impl Display) -> Self {
+        Self::Custom {
+            message: message.to_string(),
+        }
+    }
+
+    /// The byte of the message at which the error is, where it is at one.
     pub fn offset(&self) -> Option<usize> {
         match *self {
             Self::UnknownType => Some(0),
@@ -172,11 +197,13 @@ impl DecodeError {
             | Self::IllegalEventName { offset }
             | Self::ReservedEventName { offset, .. }
             | Self::IllegalPlaceholder { offset }
-            | Self::TooDeep { offset, .. } => Some(offset),
+            | Self::TooDeep { offset, .. }
+            | Self::Malformed { offset, .. } => Some(offset),
             Self::Empty
             | Self::UnexpectedText
             | Self::UnexpectedBinary
-            | Self::AttachmentsTooLarge { .. } => None,
+            | Self::AttachmentsTooLarge { .. }
+            | Self::Custom { .. } => None,
         }
     }
 }
@@ -201,9 +228,9 @@ pub enum EncodeError {
     /// the placeholder of one: `{"_placeholder":true,…}`. The protocol has no escape for it.
     #[error("an object that looks like a placeholder, beside binary values")]
     AmbiguousPlaceholder,
-    /// The arguments nest so deeply that no receiver is expected to find the binary values in
-    /// them.
-    #[error("binary values in more than {limit} arrays and objects inside one another")]
+    /// The arguments nest so deeply that no receiver is expected to read them: with binary values
+    /// in them, or, in MessagePack, with anything.
+    #[error("more than {limit} arrays and objects inside one another")]
     TooDeep {
         /// The limit.
         limit: usize,
@@ -214,6 +241,29 @@ pub enum EncodeError {
         /// What it said.
         message: String,
     },
+    /// The packet is one that JSON can carry and the format of the [`Parser`](crate::Parser)
+    /// cannot.
+    #[error("{what} has no form in this format")]
+    Inexpressible {
+        /// What it is that cannot be carried.
+        what: &'static str,
+    },
+    /// What a [`CustomParser`](crate::CustomParser) says; see [`EncodeError::custom`].
+    #[error("{message}")]
+    Custom {
+        /// Its words.
+        message: String,
+    },
+}
+
+impl EncodeError {
+    /// An error of a [`CustomParser`](crate::CustomParser). Errors are logged: no part of the
+    /// packet belongs into the message.
+    pub fn custom(message: impl Display) -> Self {
+        Self::Custom {
+            message: message.to_string(),
+        }
+    }
 }
 
 /// A JSON value is not of the type asked for.

@@ -5,9 +5,11 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{self, Args, RawArgs};
+use crate::json::trim;
 use crate::scan::Scanner;
 use crate::{ArgsError, DecodeError, EncodeError, Limits, Revision};
 
@@ -77,7 +79,7 @@ impl Event {
     ) -> Result<Self, EncodeError> {
         let array = args::write(Some(name), args, max_attachments)?;
         // The strictest rule for names: what is sent must be good for any receiver.
-        Self::from_array(array, Revision::default()).map_err(|error| match error {
+        Self::from_array(array, Revision::default(), 0).map_err(|error| match error {
             DecodeError::ReservedEventName { name, .. } => EncodeError::ReservedEventName { name },
             error => EncodeError::Serialize {
                 message: error.to_string(),
@@ -85,11 +87,46 @@ impl Event {
         })
     }
 
-    /// Takes the first item of an array for the name. Offsets of errors count from its start.
-    pub(crate) fn from_array(array: Args, revision: Revision) -> Result<Self, DecodeError> {
+    /// Takes an event as it stands in a packet of the JSON format, name in front, as a
+    /// [`CustomParser`](crate::CustomParser) may have it. `revision` says which names are
+    /// refused. About attachments see [`Args::from_json`].
+    ///
+    /// ```
+    /// use socketio_codec::{Event, Revision};
+    ///
+    /// let event = Event::from_json(r#"["chat","hello",7]"#, vec![], Revision::R5)?;
+    /// assert_eq!(event.name(), "chat");
+    /// assert!(Event::from_json(r#"[{"no":"name"}]"#, vec![], Revision::R5).is_err());
+    /// # Ok::<(), socketio_codec::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the first item is no name or a reserved one, and as [`Args::from_json`].
+    pub fn from_json(
+        text: impl Into<ByteString>,
+        attachments: Vec<Bytes>,
+        revision: Revision,
+    ) -> Result<Self, DecodeError> {
+        let (text, start) = trim(&text.into());
+        Self::from_array(
+            Args::from_trimmed(text, start, attachments)?,
+            revision,
+            start,
+        )
+    }
+
+    /// Takes the first item of an array for the name. Offsets of errors count from the start of a
+    /// message in which the array starts at `start`.
+    pub(crate) fn from_array(
+        array: Args,
+        revision: Revision,
+        start: usize,
+    ) -> Result<Self, DecodeError> {
         let mut scanner = Scanner::new(array.array(), 1);
         let first = scanner.peek();
-        let offset = scanner.position();
+        let position = scanner.position();
+        let offset = start + position;
         let name = match first {
             Some(b'"') => {
                 let token = scanner.string();
@@ -103,13 +140,13 @@ impl Event {
                     return Err(DecodeError::ReservedEventName { offset, name });
                 }
                 match name {
-                    Cow::Borrowed(_) => Name::InText(offset + 1..scanner.position() - 1),
+                    Cow::Borrowed(_) => Name::InText(position + 1..scanner.position() - 1),
                     Cow::Owned(name) => Name::Unescaped(name.into()),
                 }
             }
             Some(b'-' | b'0'..=b'9') => {
                 scanner.scalar();
-                Name::InText(offset..scanner.position())
+                Name::InText(position..scanner.position())
             }
             _ => return Err(DecodeError::IllegalEventName { offset }),
         };

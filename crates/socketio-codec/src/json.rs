@@ -7,7 +7,7 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::de::Reader;
-use crate::{EncodeError, ValueError};
+use crate::{DecodeError, EncodeError, ValueError};
 
 /// One valid JSON value as text: the payload of a CONNECT or CONNECT_ERROR packet.
 ///
@@ -47,8 +47,29 @@ impl Json {
         }
     }
 
+    /// Takes a JSON text as it is, as a [`CustomParser`](crate::CustomParser) may have one.
+    ///
+    /// ```
+    /// use socketio_codec::{DecodeError, Json};
+    ///
+    /// assert_eq!(Json::from_text(r#" {"sid":"x"}"#)?.as_str(), r#"{"sid":"x"}"#);
+    /// let error = Json::from_text("{sid}").unwrap_err();
+    /// assert_eq!(error, DecodeError::InvalidJson { offset: 1 });
+    /// # Ok::<(), DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the text is not one JSON value.
+    pub fn from_text(text: impl Into<ByteString>) -> Result<Self, DecodeError> {
+        let (text, offset) = trim(&text.into());
+        Self::check(text).map_err(|at| DecodeError::InvalidJson {
+            offset: offset + at,
+        })
+    }
+
     /// Checks a text. On failure gives the byte offset at which it stops being JSON.
-    pub(crate) fn from_text(text: ByteString) -> Result<Self, usize> {
+    pub(crate) fn check(text: ByteString) -> Result<Self, usize> {
         match serde_json::from_str::<IgnoredAny>(&text) {
             Ok(IgnoredAny) => Ok(Self(text)),
             Err(error) => Err(offset_of(&error, &text)),
@@ -90,6 +111,14 @@ impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Json({} bytes)", self.0.len())
     }
+}
+
+/// A text without the white space around it, and how much of that was in front.
+pub(crate) fn trim(text: &ByteString) -> (ByteString, usize) {
+    const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+    let behind = text.trim_start_matches(WHITE_SPACE);
+    let offset = text.len() - behind.len();
+    (text.slice_ref(behind.trim_end_matches(WHITE_SPACE)), offset)
 }
 
 /// Checks, in one pass, that a text is a JSON array, and counts its items. On failure gives the
@@ -176,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_fault_is_named_without_the_value() {
-        let json = Json::from_text(r#"{"a":1, "token":"hunter2"}"#.into()).unwrap();
+        let json = Json::from_text(r#"{"a":1, "token":"hunter2"}"#).unwrap();
         #[derive(Debug, Deserialize)]
         struct Wrong {
             #[expect(dead_code)]

@@ -78,9 +78,14 @@
 //! same in both, except that CONNECT carries an auth payload in revision 5, and a [`Query`] behind
 //! the namespace in revision 4: whoever makes the packet gives it the one or the other.
 //!
+//! # Formats
+//!
+//! [`Parser`] is the format as a value, for whoever lets it be chosen: [`Parser::json`] is the one
+//! described here; a [`CustomParser`] is one's own. Both ends of a connection must use the same.
+//!
 //! # Differences from the reference implementation
 //!
-//! In revision 5 the decoder accepts and rejects what `socket.io-parser` 4.2.7 does, except that
+//! In revision 5 the JSON decoder accepts and rejects what `socket.io-parser` 4.2.7 does, except that
 //! it rejects:
 //!
 //! * an event without JSON (`2`), and an empty message: there is no event name, or no packet;
@@ -114,6 +119,7 @@ mod json;
 mod limits;
 mod namespace;
 mod packet;
+mod parser;
 mod placeholder;
 mod query;
 mod revision;
@@ -130,6 +136,7 @@ pub use json::Json;
 pub use limits::Limits;
 pub use namespace::Namespace;
 pub use packet::Packet;
+pub use parser::{CustomDecoder, CustomParser, Parser, ParserDecoder, Part, Parts};
 pub use query::Query;
 pub use revision::Revision;
 pub use serde_json::value::RawValue;
@@ -143,6 +150,7 @@ mod tests {
         fn check<T: Send + Sync + 'static>() {}
         check::<Packet>();
         check::<Decoder>();
+        check::<(Parser, ParserDecoder, Parts)>();
         check::<RawArgs<'static>>();
         check::<(
             NamespaceError,

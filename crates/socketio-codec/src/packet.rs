@@ -75,4 +75,13 @@ impl Packet {
             Self::Connect { .. } | Self::Disconnect { .. } | Self::ConnectError { .. } => &[],
         }
     }
+
+    /// Whether its text does not say where the attachments belong.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::Event { event, .. } => event.args().attached().is_ambiguous(),
+            Self::Ack { args, .. } => args.attached().is_ambiguous(),
+            Self::Connect { .. } | Self::Disconnect { .. } | Self::ConnectError { .. } => false,
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::DecodeError;
 use crate::scan::{Scanner, StringToken};
 
 /// The deepest nesting of arrays and objects in a payload with attachments, its own array
@@ -26,12 +27,29 @@ pub(crate) struct Placeholder {
 pub(crate) struct Attached {
     attachments: Vec<Bytes>,
     placeholders: Vec<Placeholder>,
+    /// The text has an object that is none of the placeholders and looks like one.
+    ambiguous: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PlaceholderError {
     NoSuchAttachment { offset: usize },
     TooDeep { offset: usize },
+}
+
+impl PlaceholderError {
+    /// As an error of a message in which the text starts at `start`.
+    pub(crate) fn within(self, start: usize) -> DecodeError {
+        match self {
+            Self::NoSuchAttachment { offset } => DecodeError::IllegalPlaceholder {
+                offset: start + offset,
+            },
+            Self::TooDeep { offset } => DecodeError::TooDeep {
+                offset: start + offset,
+                limit: MAX_DEPTH,
+            },
+        }
+    }
 }
 
 impl Attached {
@@ -46,7 +64,13 @@ impl Attached {
         Ok(Self {
             attachments,
             placeholders,
+            ambiguous: false,
         })
+    }
+
+    /// Whether the text alone does not say where the attachments belong.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.ambiguous
     }
 
     pub(crate) fn attachments(&self) -> &[Bytes] {
@@ -79,6 +103,7 @@ impl Attached {
         Self {
             attachments: attachments.collect(),
             placeholders: self.placeholders.clone(),
+            ambiguous: self.ambiguous,
         }
     }
 }

@@ -1,0 +1,197 @@
+//! Which format packets travel in: JSON, or one's own.
+
+mod custom;
+mod part;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+pub use self::custom::{CustomDecoder, CustomParser};
+pub use self::part::{Part, Parts};
+use crate::{DecodeError, Decoder, EncodeError, Limits, Packet, Revision};
+
+/// How packets become messages and messages packets. Both ends of a connection must use the same.
+///
+/// The default is the JSON format of Socket.IO, that of [`Packet::encode`] and [`Decoder`]. Two
+/// parsers are equal if both are JSON, or one is a clone of the other.
+///
+/// ```
+/// use socketio_codec::{Event, Limits, Namespace, Packet, Parser, Part, Revision};
+///
+/// let parser = Parser::json();
+/// let packet = Packet::Event {
+///     namespace: Namespace::root(),
+///     id: None,
+///     event: Event::new("chat", "hello")?,
+/// };
+/// let mut decoder = parser.decoder(Limits::default(), Revision::R5);
+/// let mut received = None;
+/// for part in parser.encode(&packet)? {
+///     received = decoder.part(part)?;
+/// }
+/// assert_eq!(received, Some(packet));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Parser(Format);
+
+#[derive(Clone, Default)]
+enum Format {
+    #[default]
+    Json,
+    Custom(Arc<dyn CustomParser>),
+}
+
+impl Parser {
+    /// The JSON format: a text message, followed by one binary message for each attachment.
+    pub fn json() -> Self {
+        Self(Format::Json)
+    }
+
+    /// A format of one's own.
+    pub fn custom(parser: impl CustomParser) -> Self {
+        Self(Format::Custom(Arc::new(parser)))
+    }
+
+    /// Whether this is the JSON format.
+    pub fn is_json(&self) -> bool {
+        matches!(self.0, Format::Json)
+    }
+
+    /// `json`, `msgpack`, or how a custom parser calls itself.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Format::Json => "json",
+            Format::Custom(parser) => parser.name(),
+        }
+    }
+
+    /// Whether packets of this revision can be carried.
+    pub fn supports(&self, revision: Revision) -> bool {
+        match &self.0 {
+            Format::Json => true,
+            Format::Custom(parser) => parser.supports(revision),
+        }
+    }
+
+    /// The messages of a packet.
+    ///
+    /// # Errors
+    ///
+    /// When the format cannot carry the packet. JSON can carry each, except one that came in
+    /// another format and contains, beside binary values, an object that would be taken for the
+    /// placeholder of one.
+    pub fn encode(&self, packet: &Packet) -> Result<Parts, EncodeError> {
+        match &self.0 {
+            Format::Json => encode_json(packet),
+            Format::Custom(parser) => parser.encode(packet),
+        }
+    }
+
+    /// A decoder for the messages of one connection. `revision` should be one that is
+    /// [supported](Self::supports).
+    pub fn decoder(&self, limits: Limits, revision: Revision) -> ParserDecoder {
+        ParserDecoder(match &self.0 {
+            Format::Json => Decoding::Json(Decoder::with_revision(limits, revision)),
+            Format::Custom(parser) => Decoding::Custom(parser.decoder(&limits, revision)),
+        })
+    }
+}
+
+fn encode_json(packet: &Packet) -> Result<Parts, EncodeError> {
+    if packet.is_ambiguous() {
+        return Err(EncodeError::AmbiguousPlaceholder);
+    }
+    let mut text = String::new();
+    packet.encode(&mut text);
+    let attachments = packet.attachments().iter().cloned().map(Part::Binary);
+    Ok(Parts::new(Part::Text(text.into()), attachments.collect()))
+}
+
+impl PartialEq for Parser {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Format::Json, Format::Json) => true,
+            (Format::Custom(one), Format::Custom(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Parser {}
+
+impl fmt::Debug for Parser {
+    /// Its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Parser").field(&self.name()).finish()
+    }
+}
+
+/// Makes packets out of the messages of one connection; see [`Parser::decoder`].
+///
+/// An error means that the peer broke the protocol, as with [`Decoder`]: the caller ends the
+/// connection.
+#[derive(Debug)]
+pub struct ParserDecoder(Decoding);
+
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a connection, and the usual format is not put behind a pointer"
+)]
+enum Decoding {
+    Json(Decoder),
+    Custom(Box<dyn CustomDecoder>),
+}
+
+impl ParserDecoder {
+    /// Takes a text message. Gives the packet, or nothing yet if more messages are due.
+    ///
+    /// # Errors
+    ///
+    /// When the message is no part of a packet or breaks a limit.
+    pub fn text(&mut self, text: ByteString) -> Result<Option<Packet>, DecodeError> {
+        match &mut self.0 {
+            Decoding::Json(decoder) => decoder.text(text),
+            Decoding::Custom(decoder) => decoder.text(text),
+        }
+    }
+
+    /// Takes a binary message. Gives the packet, or nothing yet if more messages are due.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text).
+    pub fn binary(&mut self, data: Bytes) -> Result<Option<Packet>, DecodeError> {
+        match &mut self.0 {
+            Decoding::Json(decoder) => decoder.binary(data),
+            Decoding::Custom(decoder) => decoder.binary(data),
+        }
+    }
+
+    /// Takes a message of either kind.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text).
+    pub fn part(&mut self, part: Part) -> Result<Option<Packet>, DecodeError> {
+        match part {
+            Part::Text(text) => self.text(text),
+            Part::Binary(data) => self.binary(data),
+        }
+    }
+
+    /// Whether part of a packet is held, waiting for the rest.
+    pub fn is_assembling(&self) -> bool {
+        match &self.0 {
+            Decoding::Json(decoder) => decoder.is_assembling(),
+            Decoding::Custom(decoder) => decoder.is_assembling(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
