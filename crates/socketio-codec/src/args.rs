@@ -240,6 +240,12 @@ impl Args {
         &self.attached
     }
 
+    /// Where in the array the first argument starts, or would.
+    #[cfg(feature = "msgpack")]
+    pub(crate) fn first(&self) -> usize {
+        self.first
+    }
+
     /// Which placeholder stands where, counted from the first argument.
     fn places(&self) -> impl Iterator<Item = (usize, usize)> {
         let place = |found: &Placeholder| (found.start - self.first, found.num);

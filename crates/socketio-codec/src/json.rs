@@ -76,6 +76,12 @@ impl Json {
         }
     }
 
+    /// A text that has been made as JSON, with nothing around it.
+    #[cfg(feature = "msgpack")]
+    pub(crate) fn known(text: ByteString) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -83,6 +83,35 @@
 //! [`Parser`] is the format as a value, for whoever lets it be chosen: [`Parser::json`] is the one
 //! described here; a [`CustomParser`] is one's own. Both ends of a connection must use the same.
 //!
+//! # MessagePack
+//!
+//! `Parser::msgpack`, behind the feature `msgpack`, is the format of `socket.io-msgpack-parser` 3:
+//! a packet is one binary message, with binary values where they belong. Arguments are the same in
+//! both formats, JSON text and attachments, and serde reads and writes them as ever. They are
+//! translated so that a JavaScript peer gives and gets what it would with JSON:
+//!
+//! | MessagePack | JSON |
+//! |---|---|
+//! | bin, and the extension that stands for `ArrayBuffer` | a binary value; in CONNECT and CONNECT_ERROR, which have none, an array of numbers. Written as bin |
+//! | integers | exact in 64 bits. A larger one in JSON text is written as the nearest floating-point number |
+//! | floating point | as it is, `1.0` included; NaN and the infinities as `null` |
+//! | the extension that stands for `undefined` | `null` in a list; the member is left out of an object |
+//! | the extension that stands for `Date` | a string, `2020-01-01T00:00:00.000Z` |
+//! | any other extension | `[type, bytes]` |
+//! | keys | strings; integers and truth values as strings; no others. Equal keys are passed on, as in JSON |
+//!
+//! An object of the peer's that looks like a placeholder stays an object. JSON could not carry it
+//! beside binary values: [`Parser::encode`] refuses that.
+//!
+//! Unlike the reference implementation, the decoder rejects bytes that are not UTF-8 in a string,
+//! other keys than those, a member of the packet that is there twice, more than 128 arrays and
+//! objects inside one another, and what [`Limits`] forbids, attachments included; and, as with
+//! JSON, namespaces, ids and event names that could not be answered. It accepts `nil` for what is
+//! absent, and a CONNECT_ERROR without data: implementations in other languages send them. When
+//! writing, a string that is not Unicode (`"\ud800"`), a number beyond 64-bit floating point
+//! (`1e999`), more than 128 arrays and objects inside one another, and an attachment that belongs
+//! in several places are errors; they can be in JSON that came from elsewhere.
+//!
 //! # Differences from the reference implementation
 //!
 //! In revision 5 the JSON decoder accepts and rejects what `socket.io-parser` 4.2.7 does, except that
@@ -117,6 +146,8 @@ mod error;
 mod event;
 mod json;
 mod limits;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod namespace;
 mod packet;
 mod parser;

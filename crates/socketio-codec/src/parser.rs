@@ -1,4 +1,4 @@
-//! Which format packets travel in: JSON, or one's own.
+//! Which format packets travel in: JSON, MessagePack, or one's own.
 
 mod custom;
 mod part;
@@ -11,12 +11,14 @@ use bytestring::ByteString;
 
 pub use self::custom::{CustomDecoder, CustomParser};
 pub use self::part::{Part, Parts};
+#[cfg(feature = "msgpack")]
+use crate::msgpack;
 use crate::{DecodeError, Decoder, EncodeError, Limits, Packet, Revision};
 
 /// How packets become messages and messages packets. Both ends of a connection must use the same.
 ///
 /// The default is the JSON format of Socket.IO, that of [`Packet::encode`] and [`Decoder`]. Two
-/// parsers are equal if both are JSON, or one is a clone of the other.
+/// parsers are equal if both are JSON, both are MessagePack, or one is a clone of the other.
 ///
 /// ```
 /// use socketio_codec::{Event, Limits, Namespace, Packet, Parser, Part, Revision};
@@ -42,6 +44,8 @@ pub struct Parser(Format);
 enum Format {
     #[default]
     Json,
+    #[cfg(feature = "msgpack")]
+    MessagePack,
     Custom(Arc<dyn CustomParser>),
 }
 
@@ -49,6 +53,16 @@ impl Parser {
     /// The JSON format: a text message, followed by one binary message for each attachment.
     pub fn json() -> Self {
         Self(Format::Json)
+    }
+
+    /// The format of `socket.io-msgpack-parser` 3: one binary message for each packet, a
+    /// MessagePack map with binary values where they belong; see [the
+    /// crate](crate#messagepack) for how values are translated.
+    ///
+    /// It carries packets of revision 5 only.
+    #[cfg(feature = "msgpack")]
+    pub fn msgpack() -> Self {
+        Self(Format::MessagePack)
     }
 
     /// A format of one's own.
@@ -65,6 +79,8 @@ impl Parser {
     pub fn name(&self) -> &str {
         match &self.0 {
             Format::Json => "json",
+            #[cfg(feature = "msgpack")]
+            Format::MessagePack => "msgpack",
             Format::Custom(parser) => parser.name(),
         }
     }
@@ -73,6 +89,8 @@ impl Parser {
     pub fn supports(&self, revision: Revision) -> bool {
         match &self.0 {
             Format::Json => true,
+            #[cfg(feature = "msgpack")]
+            Format::MessagePack => msgpack::supports(revision),
             Format::Custom(parser) => parser.supports(revision),
         }
     }
@@ -87,6 +105,10 @@ impl Parser {
     pub fn encode(&self, packet: &Packet) -> Result<Parts, EncodeError> {
         match &self.0 {
             Format::Json => encode_json(packet),
+            #[cfg(feature = "msgpack")]
+            Format::MessagePack => {
+                msgpack::encode(packet).map(|message| Part::from(message).into())
+            }
             Format::Custom(parser) => parser.encode(packet),
         }
     }
@@ -96,6 +118,8 @@ impl Parser {
     pub fn decoder(&self, limits: Limits, revision: Revision) -> ParserDecoder {
         ParserDecoder(match &self.0 {
             Format::Json => Decoding::Json(Decoder::with_revision(limits, revision)),
+            #[cfg(feature = "msgpack")]
+            Format::MessagePack => Decoding::MessagePack(limits),
             Format::Custom(parser) => Decoding::Custom(parser.decoder(&limits, revision)),
         })
     }
@@ -115,6 +139,8 @@ impl PartialEq for Parser {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Format::Json, Format::Json) => true,
+            #[cfg(feature = "msgpack")]
+            (Format::MessagePack, Format::MessagePack) => true,
             (Format::Custom(one), Format::Custom(other)) => Arc::ptr_eq(one, other),
             _ => false,
         }
@@ -144,6 +170,9 @@ pub struct ParserDecoder(Decoding);
 )]
 enum Decoding {
     Json(Decoder),
+    /// It keeps nothing from message to message.
+    #[cfg(feature = "msgpack")]
+    MessagePack(Limits),
     Custom(Box<dyn CustomDecoder>),
 }
 
@@ -156,6 +185,8 @@ impl ParserDecoder {
     pub fn text(&mut self, text: ByteString) -> Result<Option<Packet>, DecodeError> {
         match &mut self.0 {
             Decoding::Json(decoder) => decoder.text(text),
+            #[cfg(feature = "msgpack")]
+            Decoding::MessagePack(_) => Err(DecodeError::UnexpectedText),
             Decoding::Custom(decoder) => decoder.text(text),
         }
     }
@@ -168,6 +199,8 @@ impl ParserDecoder {
     pub fn binary(&mut self, data: Bytes) -> Result<Option<Packet>, DecodeError> {
         match &mut self.0 {
             Decoding::Json(decoder) => decoder.binary(data),
+            #[cfg(feature = "msgpack")]
+            Decoding::MessagePack(limits) => msgpack::decode(&data, limits).map(Some),
             Decoding::Custom(decoder) => decoder.binary(data),
         }
     }
@@ -188,6 +221,8 @@ impl ParserDecoder {
     pub fn is_assembling(&self) -> bool {
         match &self.0 {
             Decoding::Json(decoder) => decoder.is_assembling(),
+            #[cfg(feature = "msgpack")]
+            Decoding::MessagePack(_) => false,
             Decoding::Custom(decoder) => decoder.is_assembling(),
         }
     }

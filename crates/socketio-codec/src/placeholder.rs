@@ -68,6 +68,26 @@ impl Attached {
         })
     }
 
+    /// Attachments of which the sender said where they belong, in a format that needs no
+    /// placeholders: objects that look like one are ordinary ones. `may_mislead` is whether there
+    /// can be any.
+    #[cfg(feature = "msgpack")]
+    pub(crate) fn at_places(
+        attachments: Vec<Bytes>,
+        placeholders: Vec<Placeholder>,
+        text: &str,
+        may_mislead: bool,
+    ) -> Self {
+        let ambiguous = may_mislead
+            && !attachments.is_empty()
+            && find(text, attachments.len()).as_ref() != Ok(&placeholders);
+        Self {
+            attachments,
+            placeholders,
+            ambiguous,
+        }
+    }
+
     /// Whether the text alone does not say where the attachments belong.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.ambiguous

@@ -138,6 +138,14 @@ fn parsers_are_the_same_or_not() {
     assert_ne!(custom, Parser::custom(Plain));
     assert_ne!(custom, Parser::json());
     assert_eq!(format!("{custom:?}"), r#"Parser("plain")"#);
+    #[cfg(feature = "msgpack")]
+    {
+        assert_eq!(Parser::msgpack(), Parser::msgpack());
+        assert_ne!(Parser::msgpack(), Parser::json());
+        assert!(!Parser::msgpack().is_json());
+        assert!(!Parser::msgpack().supports(Revision::R4));
+        assert_eq!(format!("{:?}", Parser::msgpack()), r#"Parser("msgpack")"#);
+    }
 }
 
 #[test]

@@ -6,6 +6,9 @@
     reason = "this is how a test fails"
 )]
 
+#[cfg(feature = "msgpack")]
+mod msgpack;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
