@@ -89,6 +89,9 @@ pub enum ConnectError {
     /// revision are given the query instead.
     #[error("revision 4 of Socket.IO carries no auth payload; use the query")]
     AuthUnsupported,
+    /// The format of packets that was asked for is not one of the protocol revision that the server speaks.
+    #[error("the format of packets has no form for this revision of Socket.IO")]
+    ParserUnsupported,
     /// The text given as the query of a namespace cannot be sent.
     #[error("the query cannot be sent: {0}")]
     Query(#[from] QueryError),
@@ -155,6 +158,7 @@ impl ConnectError {
             | Self::Auth(_)
             | Self::AuthNotAnObject
             | Self::AuthUnsupported
+            | Self::ParserUnsupported
             | Self::Query(_)
             | Self::RootLeft
             | Self::AuthTooLarge { .. }

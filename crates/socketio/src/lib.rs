@@ -78,7 +78,7 @@ mod client;
 pub use bytes::Bytes;
 pub use engineio::{self, Transport, Version};
 pub use socketio_codec as codec;
-pub use socketio_codec::{Args, ArgsError, Json, Namespace};
+pub use socketio_codec::{Args, ArgsError, Json, Namespace, Parser};
 
 pub use decision::{Decide, Decision, Failure};
 pub use error::{AckError, ConnectError, DisconnectReason, EmitError, ProviderError};

@@ -5,7 +5,7 @@ use std::path::Path;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use socketio::engineio::client::Http;
-use socketio::{Builder, ConnectError, Namespace, Reconnection, Target};
+use socketio::{Builder, ConnectError, Namespace, Parser, Reconnection, Target};
 
 use crate::args::{Cli, ParserArg};
 use crate::exit::{Failure, Status};
@@ -24,10 +24,14 @@ pub(crate) fn builder(cli: &Cli) -> Result<(Builder, Namespace), Failure> {
     if cli.no_reconnect {
         builder = builder.reconnection(Reconnection::disabled());
     }
+    builder = builder.parser(match cli.parser {
+        ParserArg::Json => Parser::json(),
+        ParserArg::Msgpack => Parser::msgpack(),
+    });
     if let Some(http) = http(cli)? {
         builder = builder.http(http);
     }
-    Ok((with_parser(builder, cli.parser)?, namespace))
+    Ok((builder, namespace))
 }
 
 fn target(cli: &Cli) -> Result<Target, Failure> {
@@ -43,17 +47,6 @@ fn target(cli: &Cli) -> Result<Target, Failure> {
         target = target.with_query(query)?;
     }
     Ok(target)
-}
-
-fn with_parser(builder: Builder, parser: ParserArg) -> Result<Builder, Failure> {
-    match parser {
-        ParserArg::Json => Ok(builder),
-        ParserArg::Msgpack => Err(Failure::new(
-            Status::Usage,
-            "this siocat was built without MessagePack",
-            "leave out --parser msgpack",
-        )),
-    }
 }
 
 /// A JSON object, as it was given.

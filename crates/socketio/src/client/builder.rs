@@ -8,7 +8,7 @@ use engineio::client::Http;
 use engineio::{Transport, Version};
 use http::HeaderMap;
 use serde::Serialize;
-use socketio_codec::{Namespace, Query};
+use socketio_codec::{Namespace, Parser, Query};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
@@ -298,6 +298,16 @@ impl Builder {
     #[must_use]
     pub fn report_sent(mut self, report: bool) -> Self {
         self.first.join.report_sent = report;
+        self
+    }
+
+    /// The format of packets, which must be the server's: JSON, the default,
+    #[cfg_attr(feature = "msgpack", doc = "[MessagePack](Parser::msgpack),")]
+    #[cfg_attr(not(feature = "msgpack"), doc = "MessagePack (feature `msgpack`),")]
+    /// or [one's own](crate::codec::CustomParser).
+    #[must_use]
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.session.parser = parser;
         self
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use engineio::Transport;
-use socketio_codec::{Args, Bytes, Event, Json, Namespace};
+use socketio_codec::{Args, Bytes, Event, Json, Namespace, Packet, Parser};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Timeout;
@@ -18,6 +18,7 @@ use crate::error::{AckError, ConnectError, EmitError};
 use crate::event::Connected;
 use crate::overflow::Overflow;
 use crate::retries::Retries;
+use crate::session::outgoing::Outgoing;
 use crate::session::{self, AckKey, AckTicket, Depth, Offline, outgoing};
 
 /// Digits of the largest acknowledgement id.
@@ -134,6 +135,7 @@ pub(super) struct Shared {
     /// Where the connection's task runs, and its timers.
     runtime: Handle,
     pub(super) max_attachments: usize,
+    parser: Parser,
     max_queued_bytes: usize,
     last_id: AtomicU64,
     /// The largest message that the server takes, as of the latest handshake; 0 if it said nothing.
@@ -232,7 +234,26 @@ impl Membership {
         if self.shared.offline == Offline::Reject && self.status.generation() == 0 {
             return Err(EmitError::NotConnected);
         }
-        self.check_size(ack_digits, event.json().len(), event.attachments())
+        if self.shared.parser.is_json() {
+            return self.check_size(ack_digits, event.json().len(), event.attachments());
+        }
+        self.check_encoded(&Packet::Event {
+            namespace: self.namespace.clone(),
+            id: (ack_digits > 0).then_some(u64::MAX),
+            event: event.clone(),
+        })
+    }
+
+    /// The same for an acknowledgement.
+    pub(super) fn check_reply(&self, args: &Args) -> Result<(), EmitError> {
+        if self.shared.parser.is_json() {
+            return self.check_size(MAX_ACK_DIGITS, args.json().len(), args.attachments());
+        }
+        self.check_encoded(&Packet::Ack {
+            namespace: self.namespace.clone(),
+            id: u64::MAX,
+            args: args.clone(),
+        })
     }
 
     /// How many digits an acknowledgement id of an event may have that asks for none by itself.
@@ -260,7 +281,7 @@ impl Membership {
     }
 
     /// Refuses what the server would not take. The session does too, but when it does nobody listens any more.
-    pub(super) fn check_size(
+    fn check_size(
         &self,
         ack_digits: usize,
         json: usize,
@@ -269,10 +290,21 @@ impl Membership {
         let (max, transport) = self.shared.capacity();
         let size =
             outgoing::largest_message(&self.namespace, ack_digits, json, attachments, transport);
-        match max {
-            Some(max) if size > max => Err(EmitError::TooLarge { size, max }),
-            _ => Ok(()),
-        }
+        check_max(size, max)
+    }
+
+    /// How large a packet is in another format, only that format can tell.
+    fn check_encoded(&self, packet: &Packet) -> Result<(), EmitError> {
+        let (max, transport) = self.shared.capacity();
+        let outgoing = Outgoing::new(&self.shared.parser, packet)?;
+        check_max(outgoing.largest_message(transport), max)
+    }
+}
+
+fn check_max(size: u64, max: Option<u64>) -> Result<(), EmitError> {
+    match max {
+        Some(max) if size > max => Err(EmitError::TooLarge { size, max }),
+        _ => Ok(()),
     }
 }
 
@@ -329,6 +361,7 @@ impl Shared {
         Self {
             runtime,
             offline: config.offline,
+            parser: config.parser.clone(),
             stats: Mutex::default(),
             writable: AtomicBool::new(false),
             max_attachments: limits.codec.max_attachments,

@@ -323,7 +323,7 @@ impl AckHandle {
             return Err(EmitError::StaleAck);
         }
         let args = Args::with_max_attachments(args, membership.shared.max_attachments)?;
-        membership.check_size(MAX_ACK_DIGITS, args.json().len(), args.attachments())?;
+        membership.check_reply(&args)?;
         Ok((
             membership,
             Command::Reply {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engineio::Version;
-use socketio_codec::{Json, Query};
+use socketio_codec::{Json, Parser, Query};
 
 use crate::limits::Limits;
 use crate::reconnection::Reconnection;
@@ -30,6 +30,8 @@ pub struct Config {
     pub remember_upgrade: bool,
     /// What becomes of events that are emitted while their namespace is not connected. Default: they wait.
     pub offline: Offline,
+    /// The format of packets, which must be the server's. Default: JSON.
+    pub parser: Parser,
     /// What the peer and the caller may make the session hold.
     pub limits: Limits,
 }
@@ -42,6 +44,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(20),
             remember_upgrade: false,
             offline: Offline::default(),
+            parser: Parser::default(),
             limits: Limits::default(),
         }
     }

@@ -44,6 +44,9 @@ impl Session {
             deadline,
             held: Held::default(),
         };
+        if !self.config.parser.supports(link.protocol.revision()) {
+            return self.not_joined(now, key, State::Idle, ConnectError::ParserUnsupported);
+        }
         match link.protocol.admission(&slot.name, &active.settings.auth) {
             Admission::Connect => match &active.settings.auth {
                 Auth::Asked => {
@@ -113,7 +116,11 @@ impl Session {
             .and_then(|recovery| recovery.ask(auth));
         let auth = asked.as_ref().or(auth);
         let query = active.settings.query.as_ref();
-        let packet = Outgoing::new(&link.protocol.connect(&slot.name, auth, query));
+        let packet = link.protocol.connect(&slot.name, auth, query);
+        let packet = match Outgoing::new(&self.config.parser, &packet) {
+            Ok(packet) => packet,
+            Err(error) => return self.not_joined(now, key, State::Idle, ConnectError::Auth(error)),
+        };
         // Credentials that the server would not take are the end for their namespace: sending them would cost
         // all the others the connection.
         if let Some((size, max)) = self.link.excess(&packet) {
@@ -196,11 +203,9 @@ impl Session {
             State::Active(active) => active,
             State::Abandoned => {
                 // Nobody wants it any more. Now that it is joined, it can be left.
-                let packet = Packet::Disconnect {
-                    namespace: slot.name.clone(),
-                };
                 slot.state = State::Idle;
-                self.send(Outgoing::new(&packet));
+                let namespace = slot.name.clone();
+                self.send_disconnect(namespace);
                 return;
             }
             State::Idle => return,
@@ -242,10 +247,8 @@ impl Session {
             Phase::Behind { .. } => {
                 // The answer to an earlier CONNECT with an earlier auth payload: leave, and ask again.
                 active.phase = Phase::Waiting;
-                let packet = Packet::Disconnect {
-                    namespace: slot.name.clone(),
-                };
-                self.send(Outgoing::new(&packet));
+                let namespace = slot.name.clone();
+                self.send_disconnect(namespace);
                 self.connect_waiting(now);
             }
             Phase::Waiting

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use engineio::{CloseReason, Message, Transport};
-use socketio_codec::{DecodeError, Decoder, Namespace, Packet};
+use socketio_codec::{DecodeError, Namespace, Packet, Parser, ParserDecoder};
 
 use super::namespace::{Phase, Slot, State};
 use super::outgoing::Outgoing;
@@ -41,7 +41,7 @@ pub(super) struct Open {
     pub(super) transport: Transport,
     max_payload: Option<u64>,
     pub(super) protocol: Protocol,
-    decoder: Decoder,
+    decoder: ParserDecoder,
     /// When its first namespace was joined.
     pub(super) joined_at: Option<Instant>,
 }
@@ -51,9 +51,10 @@ impl Link {
         transport: Transport,
         max_payload: Option<u64>,
         protocol: Protocol,
+        parser: &Parser,
         limits: &Limits,
     ) -> Self {
-        let decoder = Decoder::with_revision(limits.codec.clone(), protocol.revision());
+        let decoder = parser.decoder(limits.codec.clone(), protocol.revision());
         Self::Open(Box::new(Open {
             transport,
             max_payload,

@@ -2,11 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use socketio_codec::Packet;
-
 use super::link::{Link, Loss};
 use super::namespace::{Active, NamespaceKey, Phase, Slot, State};
-use super::outgoing::Outgoing;
 use super::{AckKey, Action, Event, Session, active, later};
 use crate::decision::{Decision, Failure};
 use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
@@ -113,8 +110,7 @@ impl Session {
             return;
         };
         let namespace = slot.name.clone();
-        self.link.left(&namespace);
-        self.send(Outgoing::new(&Packet::Disconnect { namespace }));
+        self.send_disconnect(namespace);
         let event = Event::Disconnected {
             reason: DisconnectReason::Overflow,
             retry_in: None,

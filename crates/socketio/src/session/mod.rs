@@ -53,14 +53,13 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use engineio::{CloseReason, Handshake, Transport, Version};
-use socketio_codec::{Args, Json, Namespace, Packet};
+use socketio_codec::{Args, Json, Namespace};
 
 use crate::error::{AckError, ConnectError, DisconnectReason, ProviderError};
 use crate::retries::Retries;
 use acks::PendingAcks;
 use link::{Link, Loss};
 use namespace::{Active, Phase, Slot, State};
-use outgoing::Outgoing;
 use revision::Finding;
 
 pub use acks::AckKey;
@@ -273,8 +272,7 @@ impl Session {
         let next = self.link.unanswered(slot);
         if slot.is_joined() {
             let namespace = slot.name.clone();
-            self.link.left(&namespace);
-            self.send(Outgoing::new(&Packet::Disconnect { namespace }));
+            self.send_disconnect(namespace);
         }
         let event = if established {
             let reason = DisconnectReason::ClientDisconnect;
@@ -348,7 +346,13 @@ impl Session {
                     self.upgraded = transport == Transport::WebSocket;
                     let protocol = self.finding.opened(now, version, transport, &handshake);
                     let max_payload = revision::capacity(version, handshake.max_payload);
-                    self.link = Link::open(transport, max_payload, protocol, &self.config.limits);
+                    self.link = Link::open(
+                        transport,
+                        max_payload,
+                        protocol,
+                        &self.config.parser,
+                        &self.config.limits,
+                    );
                     self.connect_waiting(now);
                 }
             }

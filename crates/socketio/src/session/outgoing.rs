@@ -1,42 +1,42 @@
 //! A packet as the messages that carry it.
 
+#[cfg(feature = "client")]
 use bytes::Bytes;
-use bytestring::ByteString;
 use engineio::{Message, Transport};
 #[cfg(feature = "client")]
 use socketio_codec::Namespace;
-use socketio_codec::{Event, Packet};
+use socketio_codec::{EncodeError, Event, Packet, Parser, Part, Parts};
 
-/// One encoded packet: a text, and its attachments directly behind it.
+/// One encoded packet.
 #[derive(Debug)]
-pub(super) struct Outgoing {
-    text: ByteString,
-    attachments: Vec<Bytes>,
+pub(crate) struct Outgoing {
+    parts: Parts,
     /// The event in it, where its leaving is to be told.
     reported: Option<Event>,
 }
 
 impl Outgoing {
-    pub(super) fn new(packet: &Packet) -> Self {
-        let mut text = String::new();
-        packet.encode(&mut text);
-        Self {
-            text: text.into(),
-            attachments: packet.attachments().to_vec(),
+    pub(crate) fn new(parser: &Parser, packet: &Packet) -> Result<Self, EncodeError> {
+        Ok(Self {
+            parts: parser.encode(packet)?,
             reported: None,
-        }
+        })
     }
 
     /// The same for an event whose leaving is told if `report` says so.
-    pub(super) fn event(packet: &Packet, report: bool) -> Self {
+    pub(super) fn event(
+        parser: &Parser,
+        packet: &Packet,
+        report: bool,
+    ) -> Result<Self, EncodeError> {
         let reported = match packet {
             Packet::Event { event, .. } if report => Some(event.clone()),
             _ => None,
         };
-        Self {
+        Ok(Self {
             reported,
-            ..Self::new(packet)
-        }
+            ..Self::new(parser, packet)?
+        })
     }
 
     pub(super) fn take_reported(&mut self) -> Option<Event> {
@@ -45,25 +45,29 @@ impl Outgoing {
 
     /// Bytes of all messages together.
     pub(super) fn len(&self) -> usize {
-        self.text.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+        self.parts.iter().map(Part::len).sum()
     }
 
     /// Bytes of the largest message as a server counts them.
-    pub(super) fn largest_message(&self, transport: Transport) -> u64 {
-        let attachments = self
-            .attachments
-            .iter()
-            .map(|bytes| binary_size(bytes.len(), transport));
-        attachments.fold(text_size(self.text.len()), u64::max)
+    pub(crate) fn largest_message(&self, transport: Transport) -> u64 {
+        let sizes = self.parts.iter().map(|part| match part {
+            Part::Binary(data) => binary_size(data.len(), transport),
+            other => text_size(other.len()),
+        });
+        sizes.max().unwrap_or_default()
     }
 
     pub(super) fn into_messages(self) -> impl Iterator<Item = Message> {
-        let attachments = self.attachments.into_iter().map(Message::Binary);
-        std::iter::once(Message::Text(self.text)).chain(attachments)
+        // There are no other parts.
+        self.parts.into_iter().filter_map(|part| match part {
+            Part::Text(text) => Some(Message::Text(text)),
+            Part::Binary(data) => Some(Message::Binary(data)),
+            _ => None,
+        })
     }
 }
 
-/// Bytes of the largest message of a packet before it is encoded: header and JSON in one, each attachment in another.
+/// Bytes of the largest message of a packet before it is encoded, in the JSON format: header and JSON in one, each attachment in another.
 /// `ack_digits` is how long its acknowledgement id is.
 #[cfg(feature = "client")]
 pub(crate) fn largest_message(
@@ -125,7 +129,12 @@ mod tests {
                             id,
                             event: event.clone(),
                         };
-                        assert_eq!(size, Outgoing::new(&packet).largest_message(transport));
+                        assert_eq!(
+                            size,
+                            Outgoing::new(&Parser::json(), &packet)
+                                .unwrap()
+                                .largest_message(transport)
+                        );
                     }
                 }
             }

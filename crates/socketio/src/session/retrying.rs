@@ -142,9 +142,14 @@ impl Session {
                 id: Some(id),
                 event: retried.event.clone(),
             };
-            let outgoing = Outgoing::event(&packet, active.settings.report_sent);
-            match self.link.check_size(&outgoing) {
-                Ok(()) => {
+            let report = active.settings.report_sent;
+            let outgoing = Outgoing::event(&self.config.parser, &packet, report);
+            let fitting = outgoing.map_err(EmitError::from).and_then(|outgoing| {
+                self.link.check_size(&outgoing)?;
+                Ok(outgoing)
+            });
+            match fitting {
+                Ok(outgoing) => {
                     retried.tries = retried.tries.saturating_add(1);
                     let deadline = later(now, retried.timeout);
                     queue.under_way = Some(Try { id, deadline });

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use socketio_codec::{Args, Event, Packet};
+use socketio_codec::{Args, Event, Namespace, Packet};
 
 use super::acks::Stage;
 use super::namespace::{AckTicket, Buffer, NamespaceKey, Slot, State};
@@ -129,11 +129,12 @@ impl Session {
             return Err(EmitError::StaleAck);
         }
         let namespace = slot.name.clone();
-        let outgoing = Outgoing::new(&Packet::Ack {
+        let packet = Packet::Ack {
             namespace,
             id: ticket.id,
             args,
-        });
+        };
+        let outgoing = Outgoing::new(&self.config.parser, &packet)?;
         self.link.check_size(&outgoing)?;
         self.send(outgoing);
         Ok(())
@@ -194,7 +195,8 @@ impl Session {
             id: ack,
             event,
         };
-        let outgoing = Outgoing::event(&packet, active.settings.report_sent);
+        let report = active.settings.report_sent;
+        let outgoing = Outgoing::event(&self.config.parser, &packet, report)?;
         self.link.check_size(&outgoing)?;
         if active.is_joined() {
             self.send_in(key, outgoing);
@@ -265,6 +267,15 @@ impl Session {
         self.events
             .extend(reported.map(|event| (key, super::Event::Sent(event))));
         self.send(outgoing);
+    }
+
+    /// Takes leave of a namespace that is joined.
+    pub(super) fn send_disconnect(&mut self, namespace: Namespace) {
+        self.link.left(&namespace);
+        // A format that has no DISCONNECT leaves it to the end of the link.
+        if let Ok(packet) = Outgoing::new(&self.config.parser, &Packet::Disconnect { namespace }) {
+            self.send(packet);
+        }
     }
 
     pub(super) fn send(&mut self, outgoing: Outgoing) {

@@ -7,6 +7,7 @@ mod hostile;
 mod joining;
 mod leaving;
 mod messages;
+mod parsers;
 mod reconnecting;
 mod recovering;
 mod retrying;
