@@ -14,9 +14,21 @@ pub struct Config {
     /// The transports that may be used, in order: the first one opens the session, the others are upgrade targets.
     /// Default: polling, then WebSocket, as the reference client. An empty list means the default.
     pub transports: Vec<Transport>,
+    /// Whether opening goes on with the next of [`transports`](Self::transports) where one fails: it cannot be reached,
+    /// breaks, hangs, is refused or closed, or brings something that is not Engine.IO. Each is tried once, and with
+    /// [`Version::Auto`] once in each revision. A failure that the next transport would share ends the attempt: a server
+    /// that forbids the client or does not speak its revision, and settings that allow no request. Default: no, as
+    /// the reference client.
+    ///
+    /// [`Event::TransportFailed`](crate::Event::TransportFailed) tells of each transport that was given up, and the
+    /// close reason is the last one's. A session that has fallen back to polling upgrades like any other; the
+    /// reference client does not try a transport again that has failed.
+    pub try_all_transports: bool,
     /// Whether to upgrade at all. Default: yes.
     pub upgrade: bool,
-    /// How long opening may take, from the first request to the handshake. Default: 20 s.
+    /// How long opening may take, from the first request to the handshake, on all transports that are tried. With
+    /// [`try_all_transports`](Self::try_all_transports), one that hangs is left after its share of the time that is
+    /// left: half of it where one more can be tried. Default: 20 s.
     pub handshake_timeout: Duration,
     /// How long an upgrade may take, from opening the WebSocket to leaving polling. The reference client waits for
     /// ever; the reference server gives up after 10 s. Default: 10 s.
@@ -38,6 +50,7 @@ impl Default for Config {
         Self {
             version: Version::default(),
             transports: vec![Transport::Polling, Transport::WebSocket],
+            try_all_transports: false,
             upgrade: true,
             handshake_timeout: Duration::from_secs(20),
             probe_timeout: Duration::from_secs(10),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::packet::Message;
-use crate::refusal::Refusal;
+use crate::refusal::{ErrorCode, Refusal};
 use crate::transport::Transport;
 use crate::version::Version;
 
@@ -118,7 +118,7 @@ pub enum CloseReason {
     /// No ping within the interval and timeout of the handshake: the link is dead, or this process was asleep.
     #[error("no ping from the server in time")]
     PingTimeout,
-    /// No handshake within [`Config::handshake_timeout`](crate::Config).
+    /// No handshake within [`Config::handshake_timeout`](crate::Config), or within a transport's share of it.
     #[error("no handshake from the server in time")]
     HandshakeTimeout,
     /// A POST was not answered within [`Config::request_timeout`](crate::Config).
@@ -160,6 +160,22 @@ impl CloseReason {
     /// Whether the server has told which revision it speaks.
     pub(crate) fn tells_version(&self) -> bool {
         matches!(self, Self::Protocol(ProtocolError::OtherVersion(_)))
+    }
+
+    /// Whether opening may end otherwise on another transport: not where the server has turned down this client or its
+    /// revision, nor where the caller's settings allow no request at all.
+    pub(crate) fn may_differ_by_transport(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => !matches!(
+                refusal.code,
+                Some(ErrorCode::Forbidden | ErrorCode::UnsupportedVersion)
+            ),
+            Self::Transport(error) => error.kind != TransportErrorKind::Request,
+            Self::Protocol(error) => !matches!(error, ProtocolError::OtherVersion(_)),
+            Self::NoCommonVersion { second, .. } => second.may_differ_by_transport(),
+            Self::Remote { .. } | Self::HandshakeTimeout => true,
+            Self::Local | Self::PingTimeout | Self::RequestTimeout => false,
+        }
     }
 
     /// Whether a new connection can succeed without a change on the caller's side.

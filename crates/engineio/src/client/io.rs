@@ -112,6 +112,7 @@ impl Io {
                 }
             }
             Action::DropWebSocket => self.drop_websocket(),
+            Action::DropGet => self.get = None,
         }
     }
 

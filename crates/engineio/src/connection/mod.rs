@@ -1,5 +1,6 @@
 //! One Engine.IO session as a state machine: handshake, heartbeat, upgrade, close; no I/O, no clock.
 
+mod opening;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -14,13 +15,12 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::error::{CloseReason, DecodeError, ProtocolError, SendError, UpgradeError};
 use crate::frame::{self, Frame};
-use crate::handshake::Handshake;
-use crate::packet::{Message, OpenData, Packet};
+use crate::packet::{Message, Packet};
 use crate::payload;
 use crate::refusal::Refusal;
 use crate::transport::Transport;
 use crate::version::Version;
-use state::{Carrier, Closing, Heartbeat, Open, Probe, Requests, State, later};
+use state::{Carrier, Closing, Opening, Probe, State, later};
 
 pub use verbs::{Action, Event, Input, Response, Target};
 
@@ -51,20 +51,11 @@ impl Connection {
         if config.transports.is_empty() {
             config.transports = Config::default().transports;
         }
-        let transport = config
-            .transports
-            .first()
-            .copied()
-            .unwrap_or(Transport::Polling);
-        let deadline = later(now, config.handshake_timeout);
+        let opening = Opening::new(&config, now);
         let mut connection = Self {
             version: config.version.first(),
             config,
-            state: State::Opening {
-                transport,
-                deadline,
-                earlier: None,
-            },
+            state: State::Opening(opening),
             outbox: VecDeque::new(),
             unsent_bytes: 0,
             pong_waits: false,
@@ -72,15 +63,15 @@ impl Connection {
             actions: VecDeque::new(),
             events: VecDeque::new(),
         };
-        connection.open_transport(transport);
+        connection.start_attempt();
         connection
     }
 
     /// Takes in what happened. Inputs that the state has no use for are ignored.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match &self.state {
-            State::Opening { transport, .. } => {
-                let transport = *transport;
+            State::Opening(opening) => {
+                let transport = opening.transport;
                 self.handle_while_opening(now, transport, input);
             }
             State::Open(_) => self.handle_while_open(now, input),
@@ -92,9 +83,9 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         match &self.state {
-            State::Opening { deadline, .. } => {
-                if due(Some(*deadline)) {
-                    self.closed(CloseReason::HandshakeTimeout);
+            State::Opening(opening) => {
+                if due(Some(opening.attempt_deadline)) {
+                    self.opening_failed(now, CloseReason::HandshakeTimeout);
                 }
             }
             State::Open(open) => {
@@ -119,7 +110,7 @@ impl Connection {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Opening { deadline, .. } => Some(*deadline),
+            State::Opening(opening) => Some(opening.attempt_deadline),
             State::Open(open) => [
                 open.closing_deadline(),
                 open.heartbeat.deadline(),
@@ -213,7 +204,7 @@ impl Connection {
     /// Closes gracefully: what was sent before leaves first. The end is reported as [`Event::Closed`].
     pub fn close(&mut self, now: Instant) {
         match &mut self.state {
-            State::Opening { .. } => self.closed(CloseReason::Local),
+            State::Opening(_) => self.closed(CloseReason::Local),
             State::Open(open) => {
                 if open.closing.is_some() {
                     return;
@@ -259,126 +250,6 @@ impl Connection {
         matches!(self.state, State::Closed)
     }
 
-    // Opening.
-
-    fn open_transport(&mut self, transport: Transport) {
-        let target = Target {
-            version: self.version,
-            transport,
-            sid: None,
-        };
-        self.actions.push_back(match transport {
-            Transport::Polling => Action::Get(target),
-            Transport::WebSocket => Action::OpenWebSocket(target),
-        });
-    }
-
-    /// Starts over in the other revision, if the answer to the first one shows that the server does not speak it.
-    fn try_other_version(&mut self, answer: &CloseReason) -> bool {
-        let State::Opening {
-            transport, earlier, ..
-        } = &mut self.state
-        else {
-            return false;
-        };
-        let Some(version) = self.config.version.second(answer) else {
-            return false;
-        };
-        if earlier.is_some() {
-            return false;
-        }
-        *earlier = Some(Box::new(answer.clone()));
-        let transport = *transport;
-        self.version = version;
-        self.actions.clear();
-        if transport == Transport::WebSocket {
-            self.actions.push_back(Action::DropWebSocket);
-        }
-        self.open_transport(transport);
-        true
-    }
-
-    fn handle_while_opening(&mut self, now: Instant, transport: Transport, input: Input) {
-        match (transport, input) {
-            (Transport::Polling, Input::GetDone(Ok(response))) if response.status == 200 => {
-                match self.version.betrayed_by(&response.body) {
-                    Some(other) => self.closed(ProtocolError::OtherVersion(other).into()),
-                    None => self.handle_payload(now, response.body),
-                }
-                self.flush(now);
-            }
-            (Transport::Polling, Input::GetDone(Ok(response))) => {
-                self.closed(Refusal::new(response.status, &response.body).into());
-            }
-            (Transport::Polling, Input::GetDone(Err(error)))
-            | (Transport::WebSocket, Input::WebSocketFailed(error)) => self.closed(error.into()),
-            (Transport::WebSocket, Input::WebSocketRefused(refusal)) => {
-                self.closed(refusal.into());
-            }
-            (Transport::WebSocket, Input::WebSocketClosed(code)) => {
-                self.closed(CloseReason::Remote { code });
-            }
-            (Transport::WebSocket, Input::Frame(frame)) => {
-                match frame::decode(self.version, frame) {
-                    Ok(packet) => self.handle_packet(now, packet),
-                    Err(error) => self.broken(error),
-                }
-                self.flush(now);
-            }
-            _ => {}
-        }
-    }
-
-    /// Protocol, "Handshake": the transport is open with the `open` packet, and not before.
-    fn handle_open(&mut self, now: Instant, transport: Transport, data: &OpenData) {
-        let handshake = match Handshake::parse(&data.0) {
-            Ok(handshake) => handshake,
-            Err(error) => return self.closed(error.into()),
-        };
-        let carrier = match transport {
-            Transport::WebSocket => Carrier::WebSocket,
-            Transport::Polling => {
-                let upgradable = self.config.upgrade
-                    && self.config.transports.contains(&Transport::WebSocket)
-                    && handshake
-                        .upgrades
-                        .iter()
-                        .any(|name| name == Transport::WebSocket.name());
-                let probe = if upgradable {
-                    self.actions.push_back(Action::OpenWebSocket(Target {
-                        version: self.version,
-                        transport: Transport::WebSocket,
-                        sid: Some(handshake.sid.clone()),
-                    }));
-                    Probe::Connecting {
-                        deadline: later(now, self.config.probe_timeout),
-                    }
-                } else {
-                    Probe::None
-                };
-                Carrier::Polling {
-                    requests: Requests::default(),
-                    probe,
-                }
-            }
-        };
-        let mut heartbeat = Heartbeat::new(now, self.version.pinger(), &handshake);
-        heartbeat.set_suspended(now, !self.reading);
-        self.state = State::Open(Open {
-            sid: handshake.sid.clone(),
-            max_payload: handshake.max_payload,
-            heartbeat,
-            carrier,
-            closing: None,
-        });
-        let handshake = Box::new(handshake);
-        self.events.push_back(Event::Opened {
-            handshake,
-            transport,
-            version: self.version,
-        });
-    }
-
     // Open.
 
     fn handle_while_open(&mut self, now: Instant, input: Input) {
@@ -422,7 +293,7 @@ impl Connection {
                     // Means nothing over WebSocket, to either official side; the WebSocket close does.
                     Ok(Packet::Close) => {}
                     Ok(packet) => self.handle_packet(now, packet),
-                    Err(error) => self.broken(error),
+                    Err(error) => self.broken(now, error),
                 }
             }
             (Input::WebSocketClosed(code), Carrier::WebSocket) => {
@@ -445,9 +316,10 @@ impl Connection {
                     self.closed(CloseReason::Remote { code: None });
                 }
                 Ok(packet) => self.handle_packet(now, packet),
-                Err(error) => self.broken(error),
+                Err(error) => self.broken(now, error),
             }
-            if self.is_closed() {
+            // Where an attempt to open fails, what follows belongs to no session, be it over or be it tried anew.
+            if !matches!(self.state, State::Open(_)) {
                 return;
             }
         }
@@ -458,11 +330,11 @@ impl Connection {
             open.heartbeat.received(now, &packet);
         }
         match (&mut self.state, packet) {
-            (State::Opening { transport, .. }, Packet::Open(data)) => {
-                let transport = *transport;
+            (State::Opening(opening), Packet::Open(data)) => {
+                let transport = opening.transport;
                 self.handle_open(now, transport, &data);
             }
-            (State::Opening { .. }, _) => self.closed(ProtocolError::NoHandshake.into()),
+            (State::Opening(_), _) => self.opening_failed(now, ProtocolError::NoHandshake.into()),
             (State::Open(open), Packet::Ping(_)) => {
                 // One answer is enough for any number of pings, and none is due behind a close.
                 if open.heartbeat.answers_pings()
@@ -585,32 +457,21 @@ impl Connection {
 
     // Closed.
 
-    fn broken(&mut self, error: DecodeError) {
-        self.closed(ProtocolError::from(error).into());
+    fn broken(&mut self, now: Instant, error: DecodeError) {
+        let reason = ProtocolError::from(error).into();
+        match &self.state {
+            State::Opening(_) => self.opening_failed(now, reason),
+            State::Open(_) | State::Closed => self.closed(reason),
+        }
     }
 
     /// After this, silence: what was received stays readable, what was not sent is dropped.
     fn closed(&mut self, reason: CloseReason) {
-        if self.try_other_version(&reason) {
-            return;
-        }
-        let reason = match &mut self.state {
-            State::Opening { earlier, .. } => match earlier.take() {
-                // Where the server has told which revision it speaks, what became of that is all that matters.
-                Some(first) if !first.tells_version() && reason != CloseReason::Local => {
-                    CloseReason::NoCommonVersion {
-                        first_version: self.config.version.first(),
-                        first,
-                        second_version: self.version,
-                        second: Box::new(reason),
-                    }
-                }
-                _ => reason,
-            },
+        let reason = match &self.state {
             // Whatever ends a session that is being closed, the caller wanted it to end.
             State::Open(open) if open.closing.is_some() => CloseReason::Local,
             State::Closed => return,
-            _ => reason,
+            State::Opening(_) | State::Open(_) => reason,
         };
         self.state = State::Closed;
         self.outbox.clear();

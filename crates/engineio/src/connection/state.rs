@@ -1,12 +1,14 @@
 //! The states of a session, each with the data that exists only in it.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::config::Config;
 use crate::error::CloseReason;
 use crate::handshake::{Handshake, Sid};
 use crate::packet::Packet;
 use crate::transport::Transport;
-use crate::version::Pinger;
+use crate::version::{Pinger, Version};
 
 /// A point in time that is always one: `Duration::MAX`, by which people mean "never", becomes thirty years.
 pub(super) fn later(now: Instant, delay: Duration) -> Instant {
@@ -18,21 +20,102 @@ pub(super) fn later(now: Instant, delay: Duration) -> Instant {
 ///
 /// ```text
 /// Opening ──open packet──▶ Open ──close, error, silence──▶ Closed
-///    └──────────refused, failed, timed out────────────────────┘
+///  ▲ └──────────refused, failed, timed out────────────────────┘
+///  └─ once in the other revision, then on the next transport
 /// ```
 #[derive(Debug)]
 pub(super) enum State {
     /// Waiting for the `open` packet.
-    Opening {
-        transport: Transport,
-        deadline: Instant,
-        /// How the server answered to another revision, if that was tried before.
-        earlier: Option<Box<CloseReason>>,
-    },
+    Opening(Opening),
     /// The handshake is done.
     Open(Open),
     /// Over.
     Closed,
+}
+
+/// An attempt to open a session, and those that may follow it.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) transport: Transport,
+    /// The transports that are tried after this one.
+    untried: VecDeque<Transport>,
+    /// When this attempt has had its time.
+    pub(super) attempt_deadline: Instant,
+    /// When all of them have.
+    deadline: Instant,
+    /// How the server answered to another revision, if that was tried before.
+    pub(super) earlier: Option<Box<CloseReason>>,
+}
+
+impl Opening {
+    pub(super) fn new(config: &Config, now: Instant) -> Self {
+        let mut untried: VecDeque<_> = config.transports.iter().copied().collect();
+        let transport = untried.pop_front().unwrap_or(Transport::Polling);
+        if !config.try_all_transports {
+            untried.clear();
+        }
+        let mut opening = Self {
+            transport,
+            untried,
+            attempt_deadline: now,
+            deadline: later(now, config.handshake_timeout),
+            earlier: None,
+        };
+        opening.share_time(now);
+        opening
+    }
+
+    /// A transport that hangs must leave time for the others: each gets an equal share of what is left.
+    fn share_time(&mut self, now: Instant) {
+        let left = self.deadline.saturating_duration_since(now);
+        let attempts = u32::try_from(self.untried.len() + 1).unwrap_or(u32::MAX);
+        self.attempt_deadline = match attempts {
+            1 => self.deadline,
+            attempts => now + left / attempts,
+        };
+    }
+
+    /// Turns to the next transport, if there is one and time for it.
+    pub(super) fn turn_to_next(&mut self, now: Instant) -> bool {
+        if now >= self.deadline {
+            return false;
+        }
+        let Some(next) = self.untried.pop_front() else {
+            return false;
+        };
+        self.transport = next;
+        if !self.is_version_told() {
+            self.earlier = None;
+        }
+        self.share_time(now);
+        true
+    }
+
+    /// Whether the server has told which revision it speaks, so that there is nothing left to find out.
+    pub(super) fn is_version_told(&self) -> bool {
+        self.earlier
+            .as_ref()
+            .is_some_and(|answer| answer.tells_version())
+    }
+
+    /// What a failure amounts to, together with how another revision was answered before.
+    pub(super) fn conclude(
+        &self,
+        reason: CloseReason,
+        first_version: Version,
+        second_version: Version,
+    ) -> CloseReason {
+        match &self.earlier {
+            // Where the server has told which revision it speaks, what became of that is all that matters.
+            Some(first) if !first.tells_version() => CloseReason::NoCommonVersion {
+                first_version,
+                first: first.clone(),
+                second_version,
+                second: Box::new(reason),
+            },
+            _ => reason,
+        }
+    }
 }
 
 /// An open session.

@@ -5,6 +5,8 @@
     reason = "some instant is needed to start from"
 )]
 
+mod transports;
+
 use std::time::Duration;
 
 use super::*;
@@ -27,12 +29,15 @@ impl Wire {
     }
 
     fn speaking(version: Version, transports: &[Transport]) -> Self {
-        let start = Instant::now();
-        let config = Config {
+        Self::configured(Config {
             version,
             transports: transports.to_vec(),
             ..Config::default()
-        };
+        })
+    }
+
+    fn configured(config: Config) -> Self {
+        let start = Instant::now();
         Self {
             connection: Connection::new(config, start),
             start,
@@ -171,11 +176,13 @@ fn show_action(action: Action) -> String {
         Action::SendFrame(Frame::Binary(bytes)) => format!("> {bytes:?}"),
         Action::CloseWebSocket => "close".into(),
         Action::DropWebSocket => "drop".into(),
+        Action::DropGet => "drop GET".into(),
     }
 }
 
 fn show_event(event: Event) -> String {
     match event {
+        Event::TransportFailed { transport, reason } => format!("{transport} failed: {reason}"),
         Event::Opened { transport, .. } => format!("opened {transport}"),
         Event::Message(Message::Text(text)) => text.to_string(),
         Event::Message(Message::Binary(bytes)) => format!("{bytes:?}"),
@@ -1037,11 +1044,18 @@ mod any_order {
                 Just(vec![Transport::Polling]),
                 Just(vec![Transport::WebSocket]),
                 Just(vec![Transport::Polling, Transport::WebSocket]),
+                Just(vec![Transport::WebSocket, Transport::Polling]),
             ],
             version in prop_oneof![Just(Version::V3), Just(Version::V4), Just(Version::Auto)],
+            try_all_transports: bool,
             steps in proptest::collection::vec(step(), 0..60),
         ) {
-            let mut wire = Wire::speaking(version, &transports);
+            let mut wire = Wire::configured(Config {
+                version,
+                transports,
+                try_all_transports,
+                ..Config::default()
+            });
             let (mut gets, mut posts, mut sockets) = (0, 0, 0);
             let (mut closed, mut reading) = (false, true);
             for step in steps {
@@ -1082,6 +1096,7 @@ mod any_order {
                         Action::SendFrame(_) => prop_assert_eq!(sockets, 1),
                         Action::CloseWebSocket => {}
                         Action::DropWebSocket => sockets = 0,
+                        Action::DropGet => gets = 0,
                     }
                 }
                 prop_assert!(gets <= 1 && posts <= 1 && sockets <= 1);

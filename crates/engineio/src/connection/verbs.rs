@@ -86,9 +86,11 @@ pub enum Action {
     /// Close the session's WebSocket with an empty close frame, after the frames before it; answer with
     /// [`Input::WebSocketClosed`].
     CloseWebSocket,
-    /// Give up the WebSocket of a failed upgrade: with a close frame if that can be written at once. Nothing needs to
-    /// be answered.
+    /// Give up the WebSocket of a failed upgrade or attempt to open, be it open or not: with a close frame if that can
+    /// be written at once. Nothing needs to be answered.
     DropWebSocket,
+    /// Give up the GET of an attempt to open that took too long. Nothing needs to be answered.
+    DropGet,
 }
 
 impl fmt::Debug for Action {
@@ -101,6 +103,7 @@ impl fmt::Debug for Action {
             Self::SendFrame(frame) => write!(f, "SendFrame({frame:?})"),
             Self::CloseWebSocket => f.write_str("CloseWebSocket"),
             Self::DropWebSocket => f.write_str("DropWebSocket"),
+            Self::DropGet => f.write_str("DropGet"),
         }
     }
 }
@@ -109,6 +112,14 @@ impl fmt::Debug for Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// Opening failed on this transport, and the next one is being tried: see
+    /// [`Config::try_all_transports`](crate::Config::try_all_transports).
+    TransportFailed {
+        /// The transport that was given up.
+        transport: Transport,
+        /// How it failed.
+        reason: CloseReason,
+    },
     /// The session is open.
     Opened {
         /// Its parameters.
