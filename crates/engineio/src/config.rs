@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::timestamp::Timestamp;
 use crate::transport::Transport;
 use crate::version::Version;
 
@@ -26,6 +27,12 @@ pub struct Config {
     pub try_all_transports: bool,
     /// Whether to upgrade at all. Default: yes.
     pub upgrade: bool,
+    /// Whether binary messages travel as base64 on WebSocket, too, in both directions, for what stands in between and
+    /// handles text only; `b64=1` in the query tells the server. It makes them a third larger. On polling they are base64
+    /// in any case. Default: no.
+    pub force_base64: bool,
+    /// Which requests carry a parameter that defeats caches, and its name. Default: `t`, on polling.
+    pub timestamp: Timestamp,
     /// How long opening may take, from the first request to the handshake, on all transports that are tried. With
     /// [`try_all_transports`](Self::try_all_transports), one that hangs is left after its share of the time that is
     /// left: half of it where one more can be tried. Default: 20 s.
@@ -52,6 +59,8 @@ impl Default for Config {
             transports: vec![Transport::Polling, Transport::WebSocket],
             try_all_transports: false,
             upgrade: true,
+            force_base64: false,
+            timestamp: Timestamp::default(),
             handshake_timeout: Duration::from_secs(20),
             probe_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(20),

@@ -5,7 +5,6 @@ use std::fmt;
 use url::{Host, Url};
 
 use crate::connection::Target;
-use crate::transport::Transport;
 
 /// The address of an Engine.IO server: scheme, host, port, path and query.
 ///
@@ -100,8 +99,8 @@ impl Endpoint {
         }
     }
 
-    /// The same server with another HTTP path, such as `/socket.io/`. It is used as given; the reference server wants
-    /// the trailing slash.
+    /// The same server with another HTTP path, such as `/socket.io/`. It is used as given: the reference server wants
+    /// the trailing slash, unless it is set up without one (`addTrailingSlash: false`).
     ///
     /// # Errors
     ///
@@ -135,14 +134,51 @@ impl Endpoint {
         for pair in query.split('&') {
             let key = pair.split_once('=').map_or(pair, |(key, _)| key);
             // The server would see two values, or a session id that nobody gave out.
-            if let Some(key) = ["EIO", "transport", "sid"]
-                .into_iter()
-                .find(|&reserved| reserved == key)
-            {
+            if let Some(key) = reserved(key) {
                 return Err(EndpointError::Reserved(key));
             }
         }
         self.query = (!query.is_empty()).then(|| query.to_owned());
+        Ok(self)
+    }
+
+    /// The same server with these parameters behind the query that is there; `with_query("")` first replaces it. Names
+    /// and values are percent-encoded as JavaScript's `encodeURIComponent` does, so that a server reads exactly them.
+    ///
+    /// ```
+    /// let endpoint = engineio::Endpoint::parse("https://example.com/?room=1")?
+    ///     .with_query_pairs([("user", "a b"), ("token", "x+y==")])?;
+    /// assert_eq!(endpoint.query(), Some("room=1&user=a%20b&token=x%2By%3D%3D"));
+    /// # Ok::<(), engineio::EndpointError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The protocol's own parameters (`EIO`, `transport`, `sid`), and over-long queries.
+    pub fn with_query_pairs<K, V>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, EndpointError>
+    where
+        K: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let mut query = self.query.take().unwrap_or_default();
+        for (name, value) in pairs {
+            if let Some(name) = reserved(name.as_ref()) {
+                return Err(EndpointError::Reserved(name));
+            }
+            if !query.is_empty() {
+                query.push('&');
+            }
+            encode_component(name.as_ref(), &mut query);
+            query.push('=');
+            encode_component(value.as_ref(), &mut query);
+            if query.len() > Self::MAX_LEN {
+                return Err(EndpointError::TooLong);
+            }
+        }
+        self.query = (!query.is_empty()).then_some(query);
         Ok(self)
     }
 
@@ -187,12 +223,12 @@ impl Endpoint {
         self.query.as_deref()
     }
 
-    /// The URL of a request, its scheme http or https for both transports.
+    /// The URL of a request, its scheme http or https for both transports. `timestamp` is the name and the value of the
+    /// parameter that defeats caches, where there is one: see [`Timestamp`](crate::Timestamp).
     ///
-    /// The order of the query is the reference client's: the user's part, `EIO`, `transport`, `t`, `b64`, `sid`. `t` defeats
-    /// caches between client and server, which ignore its value; WebSocket handshakes need none.
+    /// The order of the query is the reference client's: the user's part, `EIO`, `transport`, `t`, `b64`, `sid`.
     #[must_use]
-    pub fn url(&self, target: &Target, cache_buster: Option<&str>) -> Url {
+    pub fn url(&self, target: &Target, timestamp: Option<(&str, &str)>) -> Url {
         let mut query = String::with_capacity(64 + self.query.as_ref().map_or(0, String::len));
         if let Some(own) = &self.query {
             query.push_str(own);
@@ -202,11 +238,13 @@ impl Endpoint {
         query.push_str(target.version.query_value());
         query.push_str("&transport=");
         query.push_str(target.transport.name());
-        if let Some(t) = cache_buster {
-            query.push_str("&t=");
-            query.push_str(t);
+        if let Some((name, value)) = timestamp {
+            query.push('&');
+            encode_component(name, &mut query);
+            query.push('=');
+            encode_component(value, &mut query);
         }
-        if target.transport == Transport::Polling && target.version.asks_for_base64() {
+        if target.base64 {
             query.push_str("&b64=1");
         }
         if let Some(sid) = &target.sid {
@@ -217,6 +255,13 @@ impl Endpoint {
         url.set_query(Some(&query));
         url
     }
+}
+
+/// The protocol's own parameter of this name.
+pub(crate) fn reserved(name: &str) -> Option<&'static str> {
+    ["EIO", "transport", "sid"]
+        .into_iter()
+        .find(|&reserved| reserved == name)
 }
 
 /// Percent-encodes as JavaScript's `encodeURIComponent`, which servers expect of a parameter's value.
@@ -246,10 +291,20 @@ impl fmt::Debug for Endpoint {
 mod tests {
     use super::*;
     use crate::handshake::Handshake;
+    use crate::transport::Transport;
     use crate::version::Version;
 
     fn url(endpoint: &str, transport: Transport, sid: Option<&str>, t: Option<&str>) -> String {
         url_of(Version::V4, endpoint, transport, sid, t)
+    }
+
+    fn target(version: Version, transport: Transport, forced: bool) -> Target {
+        Target {
+            version,
+            transport,
+            base64: version.asks_for_base64(transport, forced),
+            sid: None,
+        }
     }
 
     fn url_of(
@@ -264,16 +319,11 @@ mod tests {
             Handshake::parse(&json).unwrap().sid
         });
         let endpoint = Endpoint::parse(endpoint).unwrap();
-        endpoint
-            .url(
-                &Target {
-                    version,
-                    transport,
-                    sid,
-                },
-                t,
-            )
-            .into()
+        let target = Target {
+            sid,
+            ..target(version, transport, false)
+        };
+        endpoint.url(&target, t.map(|t| ("t", t))).into()
     }
 
     #[test]
@@ -317,6 +367,79 @@ mod tests {
         assert_eq!(
             url(Transport::WebSocket, Some("S"), None),
             "http://h/socket.io/?EIO=3&transport=websocket&sid=S"
+        );
+    }
+
+    #[test]
+    fn force_base64_is_told_on_both_transports() {
+        let endpoint = Endpoint::parse("http://h/").unwrap();
+        for (version, eio) in [(Version::V3, 3), (Version::V4, 4)] {
+            for transport in [Transport::Polling, Transport::WebSocket] {
+                assert_eq!(
+                    endpoint
+                        .url(&target(version, transport, true), Some(("t", "x")))
+                        .as_str(),
+                    format!("http://h/engine.io/?EIO={eio}&transport={transport}&t=x&b64=1")
+                );
+            }
+        }
+        let url = endpoint.url(&target(Version::V4, Transport::Polling, false), None);
+        assert!(!url.as_str().contains("b64"));
+    }
+
+    #[test]
+    fn the_timestamp_parameter_is_encoded() {
+        let endpoint = Endpoint::parse("http://h/").unwrap();
+        let target = target(Version::V4, Transport::WebSocket, false);
+        assert_eq!(
+            endpoint.url(&target, Some(("my ts&", "1"))).as_str(),
+            "http://h/engine.io/?EIO=4&transport=websocket&my%20ts%26=1"
+        );
+    }
+
+    #[test]
+    fn a_path_without_trailing_slash_stays_without() {
+        for endpoint in [
+            Endpoint::parse("http://h/socket.io?a=1"),
+            Endpoint::parse("http://h/?a=1")
+                .unwrap()
+                .with_path("/socket.io"),
+        ] {
+            let target = target(Version::V4, Transport::WebSocket, false);
+            assert_eq!(
+                endpoint.unwrap().url(&target, None).as_str(),
+                "http://h/socket.io?a=1&EIO=4&transport=websocket"
+            );
+        }
+    }
+
+    #[test]
+    fn a_structured_query_is_encoded_and_appended() {
+        let endpoint = Endpoint::parse("http://h/?tok=aa==").unwrap();
+        let none: [(&str, &str); 0] = [];
+        assert_eq!(endpoint.clone().with_query_pairs(none).unwrap(), endpoint);
+        let pairs = [("a b", "é&=#+"), ("-_.!~*()", "%"), ("", "")];
+        let more = endpoint.clone().with_query_pairs(pairs).unwrap();
+        let encoded = "a%20b=%C3%A9%26%3D%23%2B&-_.!~*()=%25&=";
+        assert_eq!(more.query(), Some(format!("tok=aa==&{encoded}").as_str()));
+        let owned = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let instead = endpoint.clone().with_query("").unwrap();
+        let instead = instead.with_query_pairs(owned).unwrap();
+        assert_eq!(instead.query(), Some(encoded));
+        // A server reads what was meant.
+        let url = more.url(&target(Version::V4, Transport::Polling, false), None);
+        let read: Vec<_> = url.query_pairs().into_owned().collect();
+        assert_eq!(read[1], ("a b".to_owned(), "é&=#+".to_owned()));
+        for name in ["EIO", "transport", "sid"] {
+            assert_eq!(
+                endpoint.clone().with_query_pairs([(name, "1")]),
+                Err(EndpointError::Reserved(name))
+            );
+        }
+        let long = "x".repeat(Endpoint::MAX_LEN - 8);
+        assert_eq!(
+            endpoint.with_query_pairs([("a", long)]),
+            Err(EndpointError::TooLong)
         );
     }
 

@@ -90,12 +90,17 @@ pub fn encode(version: Version, packet: Packet) -> Frame {
             frame.put(bytes);
             Frame::Binary(frame.freeze())
         }
-        (packet, _) => {
-            let mut text = String::with_capacity(packet.encoded_len(version));
-            packet.encode(version, &mut text);
-            Frame::Text(text.into())
-        }
+        (packet, _) => encode_as_text(version, &packet),
     }
+}
+
+/// Writes a packet as a text frame, a binary message as base64, as a client does that has asked for that
+/// ([`Config::force_base64`](crate::Config::force_base64)). Its length is [`Packet::encoded_len`].
+#[must_use]
+pub fn encode_as_text(version: Version, packet: &Packet) -> Frame {
+    let mut text = String::with_capacity(packet.encoded_len(version));
+    packet.encode(version, &mut text);
+    Frame::Text(text.into())
 }
 
 /// Length in bytes of the WebSocket message that carries `packet`.
@@ -153,6 +158,21 @@ mod tests {
         let frame = Frame::Text("b3q0=".into());
         let expected = Packet::Message(Bytes::from_static(b"\xde\xad").into());
         assert_eq!(decode(Version::V4, frame), Ok(expected));
+    }
+
+    #[test]
+    fn force_base64_makes_text_of_binary_messages() {
+        let packet = Packet::Message(Bytes::from_static(b"\xde\xad").into());
+        for (version, text) in [(Version::V4, "b3q0="), (Version::V3, "b43q0=")] {
+            let frame = encode_as_text(version, &packet);
+            assert_eq!(frame, Frame::Text(text.into()));
+            assert_eq!(decode(version, frame), Ok(packet.clone()));
+        }
+        let text = Packet::Message("a".into());
+        assert_eq!(
+            encode_as_text(Version::V4, &text),
+            encode(Version::V4, text.clone())
+        );
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod handshake;
 pub mod packet;
 pub mod payload;
 mod refusal;
+mod timestamp;
 mod transport;
 mod version;
 
@@ -63,5 +64,6 @@ pub use frame::Frame;
 pub use handshake::{Handshake, Sid};
 pub use packet::{Message, Packet};
 pub use refusal::{ErrorCode, Refusal};
+pub use timestamp::Timestamp;
 pub use transport::Transport;
 pub use version::Version;

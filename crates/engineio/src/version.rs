@@ -2,6 +2,7 @@
 
 use crate::error::CloseReason;
 use crate::refusal::ErrorCode;
+use crate::transport::Transport;
 
 /// The Engine.IO revision that a connection speaks, or that it is to find out.
 ///
@@ -87,12 +88,13 @@ impl Version {
         }
     }
 
-    /// Whether polling requests ask for base64 (`b64=1`) instead of binary payloads. Those of revision 3 are read all
-    /// the same, but text payloads are what every server and proxy handles; revision 4 has no others.
-    pub(crate) fn asks_for_base64(self) -> bool {
+    /// Whether requests ask for base64 (`b64=1`) instead of bytes. Revision 3 does so on polling in any case: its binary
+    /// payloads are read all the same, but text payloads are what every server and proxy handles. Revision 4 has no
+    /// others there.
+    pub(crate) fn asks_for_base64(self, transport: Transport, forced: bool) -> bool {
         match self {
-            Self::V3 => true,
-            Self::V4 | Self::Auto => false,
+            Self::V3 => forced || transport == Transport::Polling,
+            Self::V4 | Self::Auto => forced,
         }
     }
 

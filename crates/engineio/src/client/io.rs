@@ -18,7 +18,7 @@ use crate::config::{Config, Limits};
 use crate::connection::{Action, Input, Response, Target};
 use crate::endpoint::Endpoint;
 use crate::error::TransportError;
-use crate::transport::Transport;
+use crate::timestamp::Timestamp;
 
 /// Headers that carry the protocol. A second value of one would break it, or bring a body that nothing here reads.
 const RESERVED_HEADERS: [HeaderName; 11] = [
@@ -42,6 +42,7 @@ pub(super) struct Io {
     endpoint: Endpoint,
     headers: HeaderMap,
     limits: Limits,
+    timestamp: Timestamp,
     get: Pending<Result<Response, TransportError>>,
     post: Pending<Result<Response, TransportError>>,
     opening: Pending<Result<WebSocket, OpenError>>,
@@ -55,6 +56,7 @@ impl Io {
             endpoint,
             headers: HeaderMap::new(),
             limits: config.limits.clone(),
+            timestamp: config.timestamp.clone(),
             get: None,
             post: None,
             opening: None,
@@ -177,9 +179,11 @@ impl Io {
     }
 
     fn request(&self, method: reqwest::Method, target: &Target) -> reqwest::RequestBuilder {
-        // Long-polls defeat caches with `t`, as the reference client does; a WebSocket handshake is never cached.
-        let cache_buster = (target.transport == Transport::Polling).then(cache_buster);
-        let url = self.endpoint.url(target, cache_buster.as_deref());
+        let timestamp = self.timestamp.parameter(target.transport);
+        let value = cache_buster();
+        let url = self
+            .endpoint
+            .url(target, timestamp.map(|name| (name, value.as_str())));
         self.http
             .as_reqwest()
             .request(method, url)

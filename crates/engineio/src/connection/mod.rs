@@ -181,6 +181,8 @@ impl Connection {
         let packet = Packet::Message(message);
         let size = if by_polling {
             payload::encoded_len(self.version, &packet)
+        } else if self.config.force_base64 {
+            packet.encoded_len(self.version)
         } else {
             frame::encoded_len(self.version, &packet)
         } as u64;
@@ -406,7 +408,11 @@ impl Connection {
     }
 
     fn send_frame(&mut self, packet: Packet) {
-        let frame = frame::encode(self.version, packet);
+        let frame = if self.config.force_base64 {
+            frame::encode_as_text(self.version, &packet)
+        } else {
+            frame::encode(self.version, packet)
+        };
         self.unsent_bytes += weight(&frame);
         self.actions.push_back(Action::SendFrame(frame));
     }
@@ -419,11 +425,12 @@ impl Connection {
         let Carrier::Polling { requests, .. } = &mut open.carrier else {
             return;
         };
-        let target = Target {
-            version: self.version,
-            transport: Transport::Polling,
-            sid: Some(open.sid.clone()),
-        };
+        let target = Target::new(
+            &self.config,
+            self.version,
+            Transport::Polling,
+            Some(&open.sid),
+        );
         if requests.post.is_none() {
             let version = self.version;
             if !self.outbox.is_empty() {

@@ -17,11 +17,7 @@ impl Connection {
         let State::Opening(opening) = &self.state else {
             return;
         };
-        let target = Target {
-            version: self.version,
-            transport: opening.transport,
-            sid: None,
-        };
+        let target = Target::new(&self.config, self.version, opening.transport, None);
         self.actions.push_back(match opening.transport {
             Transport::Polling => Action::Get(target),
             Transport::WebSocket => Action::OpenWebSocket(target),
@@ -115,11 +111,12 @@ impl Connection {
                         .iter()
                         .any(|name| name == Transport::WebSocket.name());
                 let probe = if upgradable {
-                    self.actions.push_back(Action::OpenWebSocket(Target {
-                        version: self.version,
-                        transport: Transport::WebSocket,
-                        sid: Some(handshake.sid.clone()),
-                    }));
+                    self.actions.push_back(Action::OpenWebSocket(Target::new(
+                        &self.config,
+                        self.version,
+                        Transport::WebSocket,
+                        Some(&handshake.sid),
+                    )));
                     Probe::Connecting {
                         deadline: later(now, self.config.probe_timeout),
                     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::config::Config;
 use crate::error::{CloseReason, TransportError, UpgradeError};
 use crate::frame::Frame;
 use crate::handshake::{Handshake, Sid};
@@ -67,8 +68,26 @@ pub struct Target {
     pub version: Version,
     /// The transport to name in the query.
     pub transport: Transport,
+    /// Whether the query asks for base64 instead of bytes (`b64=1`).
+    pub base64: bool,
     /// The session, once there is one.
     pub sid: Option<Sid>,
+}
+
+impl Target {
+    pub(super) fn new(
+        config: &Config,
+        version: Version,
+        transport: Transport,
+        sid: Option<&Sid>,
+    ) -> Self {
+        Self {
+            version,
+            transport,
+            base64: version.asks_for_base64(transport, config.force_base64),
+            sid: sid.cloned(),
+        }
+    }
 }
 
 /// I/O that the protocol wants. At most one GET, one POST and one WebSocket are wanted at a time.

@@ -255,3 +255,68 @@ fn request_timeouts_respect_long_polls() {
     assert_eq!(wire.fire(), 599);
     assert_eq!(wire.reason(), CloseReason::RequestTimeout);
 }
+
+#[test]
+fn force_base64_sends_text_only_and_says_so() {
+    for (version, polling, websocket) in [
+        (Version::V4, "bAQI=", "> bAQI="),
+        (Version::V3, "6:b4AQI=", "> b4AQI="),
+    ] {
+        let config = |transport| Config {
+            version,
+            transports: vec![transport],
+            force_base64: true,
+            ..Config::default()
+        };
+        let mut wire = Wire::configured(config(Transport::WebSocket));
+        let Some(Action::OpenWebSocket(target)) = wire.connection.poll_action() else {
+            panic!()
+        };
+        assert!(target.base64);
+        wire.frame(OPEN);
+        let binary = || Message::from(vec![1, 2]);
+        wire.connection.send(wire.now, binary()).unwrap();
+        assert_eq!(wire.actions(), [websocket]);
+        assert_eq!(wire.connection.unsent_bytes(), 0);
+        // What counts for the server's limit is what is sent: 76 bytes are 104 of base64, and the limit is 100.
+        let large = Message::from(vec![0; 76]);
+        assert!(matches!(
+            wire.connection.send(wire.now, large),
+            Err(SendError::TooLarge { max: 100, .. })
+        ));
+
+        let mut wire = Wire::configured(config(Transport::Polling));
+        let Some(Action::Get(target)) = wire.connection.poll_action() else {
+            panic!()
+        };
+        assert!(target.base64);
+        match version {
+            Version::V3 => wire.got(&format!("{}:{OPEN}", OPEN.len())),
+            _ => wire.got(OPEN),
+        }
+        wire.connection.send(wire.now, binary()).unwrap();
+        assert_eq!(
+            wire.actions(),
+            ["GET S".to_owned(), format!("POST S {polling}")]
+        );
+    }
+}
+
+#[test]
+fn bytes_are_sent_as_bytes_where_base64_is_not_forced() {
+    for (version, polling_asks) in [(Version::V3, true), (Version::V4, false)] {
+        let mut wire = Wire::speaking(version, &POLLING_FIRST);
+        let Some(Action::Get(target)) = wire.connection.poll_action() else {
+            panic!()
+        };
+        assert_eq!(target.base64, polling_asks);
+        match version {
+            Version::V3 => wire.got(&format!("{}:{OPEN}", OPEN.len())),
+            _ => wire.got(OPEN),
+        }
+        let Some(Action::OpenWebSocket(target)) = wire.connection.poll_action() else {
+            panic!()
+        };
+        assert!(!target.base64);
+    }
+}
