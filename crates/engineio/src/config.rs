@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::subprotocol::Subprotocols;
 use crate::timestamp::Timestamp;
 use crate::transport::Transport;
 use crate::version::Version;
@@ -33,6 +34,9 @@ pub struct Config {
     pub force_base64: bool,
     /// Which requests carry a parameter that defeats caches, and its name. Default: `t`, on polling.
     pub timestamp: Timestamp,
+    /// The subprotocols that WebSocket handshakes offer. A server that chooses another one is not spoken to; the
+    /// reference server chooses the first. Default: none.
+    pub subprotocols: Subprotocols,
     /// How long opening may take, from the first request to the handshake, on all transports that are tried. With
     /// [`try_all_transports`](Self::try_all_transports), one that hangs is left after its share of the time that is
     /// left: half of it where one more can be tried. Default: 20 s.
@@ -61,6 +65,7 @@ impl Default for Config {
             upgrade: true,
             force_base64: false,
             timestamp: Timestamp::default(),
+            subprotocols: Subprotocols::default(),
             handshake_timeout: Duration::from_secs(20),
             probe_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(20),

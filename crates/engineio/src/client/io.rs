@@ -18,6 +18,7 @@ use crate::config::{Config, Limits};
 use crate::connection::{Action, Input, Response, Target};
 use crate::endpoint::Endpoint;
 use crate::error::TransportError;
+use crate::subprotocol::Subprotocols;
 use crate::timestamp::Timestamp;
 
 /// Headers that carry the protocol. A second value of one would break it, or bring a body that nothing here reads.
@@ -43,6 +44,7 @@ pub(super) struct Io {
     headers: HeaderMap,
     limits: Limits,
     timestamp: Timestamp,
+    subprotocols: Subprotocols,
     get: Pending<Result<Response, TransportError>>,
     post: Pending<Result<Response, TransportError>>,
     opening: Pending<Result<WebSocket, OpenError>>,
@@ -57,6 +59,7 @@ impl Io {
             headers: HeaderMap::new(),
             limits: config.limits.clone(),
             timestamp: config.timestamp.clone(),
+            subprotocols: config.subprotocols.clone(),
             get: None,
             post: None,
             opening: None,
@@ -100,8 +103,9 @@ impl Io {
             Action::OpenWebSocket(target) => {
                 let request = self.request(reqwest::Method::GET, &target);
                 let secrets = self.secrets(&target);
+                let offered = self.subprotocols.clone();
                 let limits = self.limits.clone();
-                self.opening = Some(Box::pin(websocket::open(request, limits, secrets)));
+                self.opening = Some(Box::pin(websocket::open(request, offered, limits, secrets)));
             }
             Action::SendFrame(frame) => {
                 if let Some(websocket) = &mut self.websocket {

@@ -27,6 +27,7 @@ use crate::connection::Input;
 use crate::error::{TransportError, TransportErrorKind};
 use crate::frame::Frame;
 use crate::refusal::Refusal;
+use crate::subprotocol::Subprotocols;
 
 /// Why a WebSocket could not be opened.
 pub(super) enum OpenError {
@@ -49,15 +50,19 @@ const MAX_UNANSWERED_PINGS: usize = 256;
 /// Opens a WebSocket: `request` becomes the handshake of RFC 6455, section 4.1.
 pub(super) async fn open(
     request: reqwest::RequestBuilder,
+    offered: Subprotocols,
     limits: Limits,
     secrets: Secrets,
 ) -> Result<WebSocket, OpenError> {
     let key = generate_key();
-    let request = request
+    let mut request = request
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_VERSION, "13")
         .header(SEC_WEBSOCKET_KEY, &key);
+    if let Some(names) = offered.header_value() {
+        request = request.header(SEC_WEBSOCKET_PROTOCOL, names);
+    }
     let failed = |error| OpenError::Failed(transport_error(error));
     let mut response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
@@ -73,7 +78,7 @@ pub(super) async fn open(
             &secrets.remove_from(&body),
         )));
     }
-    check(response.headers(), &key).map_err(|what| {
+    check(response.headers(), &key, &offered).map_err(|what| {
         OpenError::Failed(TransportError::new(TransportErrorKind::NotWebSocket, what))
     })?;
     let stream = FirstBytes::new(response.upgrade().await.map_err(failed)?);
@@ -94,7 +99,7 @@ pub(super) async fn open(
 }
 
 /// What RFC 6455, section 4.1 tells a client to check in the answer, beyond the status.
-fn check(headers: &HeaderMap, key: &str) -> Result<(), &'static str> {
+fn check(headers: &HeaderMap, key: &str, offered: &Subprotocols) -> Result<(), &'static str> {
     let has_token = |name: HeaderName, token: &str| {
         headers
             .get_all(name)
@@ -115,14 +120,16 @@ fn check(headers: &HeaderMap, key: &str) -> Result<(), &'static str> {
     if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
         return Err("its answer has the wrong Sec-WebSocket-Accept");
     }
-    // Neither was asked for.
+    // None was asked for.
     if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
         return Err("it forces an extension that was not offered");
     }
-    if headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
-        return Err("it forces a subprotocol that was not offered");
+    let mut chosen = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    match (chosen.next(), chosen.next()) {
+        (None, _) => Ok(()),
+        (Some(name), None) if name.to_str().is_ok_and(|name| offered.contains(name)) => Ok(()),
+        _ => Err("it forces a subprotocol that was not offered"),
     }
-    Ok(())
 }
 
 /// An open WebSocket.
@@ -360,7 +367,8 @@ mod tests {
     /// RFC 6455, sections 1.3 and 4.1.
     #[test]
     fn the_handshake_answer_is_checked_in_full() {
-        assert_eq!(check(&headers(None), KEY), Ok(()));
+        let none = Subprotocols::default();
+        assert_eq!(check(&headers(None), KEY, &none), Ok(()));
         for change in [
             (UPGRADE, None),
             (UPGRADE, Some("h2c")),
@@ -372,7 +380,29 @@ mod tests {
             (SEC_WEBSOCKET_PROTOCOL, Some("mqtt")),
         ] {
             let text = format!("{change:?}");
-            assert!(check(&headers(Some(change)), KEY).is_err(), "{text}");
+            assert!(check(&headers(Some(change)), KEY, &none).is_err(), "{text}");
+        }
+    }
+
+    /// RFC 6455, section 4.1: one of the offered subprotocols, or none.
+    #[test]
+    fn subprotocols_are_chosen_among_the_offered() {
+        let offered = Subprotocols::new(["a", "b"]).unwrap();
+        assert_eq!(check(&headers(None), KEY, &offered), Ok(()));
+        for (chosen, good) in [
+            (&["a"][..], true),
+            (&["b"], true),
+            (&["A"], false),
+            (&["c"], false),
+            (&[""], false),
+            (&["a, b"], false),
+            (&["a", "b"], false),
+        ] {
+            let mut headers = headers(None);
+            for name in chosen {
+                headers.append(SEC_WEBSOCKET_PROTOCOL, name.parse().unwrap());
+            }
+            assert_eq!(check(&headers, KEY, &offered).is_ok(), good, "{chosen:?}");
         }
     }
 
