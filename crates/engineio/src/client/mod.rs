@@ -47,6 +47,7 @@ use crate::connection::{Connection, Event};
 use crate::endpoint::Endpoint;
 use crate::error::SendError;
 use crate::packet::Message;
+use crate::stats::Stats;
 use ::http::HeaderMap;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
@@ -200,6 +201,12 @@ impl Client {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.connection.is_open()
+    }
+
+    /// What the connection has carried so far. It stays readable when the connection is over.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.connection.stats()
     }
 
     /// Stops reading from the network, so that the peer is slowed down, and suspends the heartbeat deadline: an

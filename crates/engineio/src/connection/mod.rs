@@ -18,6 +18,7 @@ use crate::frame::{self, Frame};
 use crate::packet::{Message, Packet};
 use crate::payload;
 use crate::refusal::Refusal;
+use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::version::Version;
 use state::{Carrier, Closing, Opening, Probe, State, later};
@@ -40,6 +41,9 @@ pub struct Connection {
     /// Whether an answer to a ping is among them.
     pong_waits: bool,
     reading: bool,
+    /// How many packets the POST among the actions holds.
+    posting: usize,
+    stats: Stats,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
 }
@@ -60,6 +64,8 @@ impl Connection {
             unsent_bytes: 0,
             pong_waits: false,
             reading: true,
+            posting: 0,
+            stats: Stats::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
         };
@@ -69,6 +75,9 @@ impl Connection {
 
     /// Takes in what happened. Inputs that the state has no use for are ignored.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
+        if !self.is_closed() {
+            self.stats.received_bytes(input.len());
+        }
         match &self.state {
             State::Opening(opening) => {
                 let transport = opening.transport;
@@ -129,9 +138,14 @@ impl Connection {
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         let action = self.actions.pop_front()?;
-        if let Action::SendFrame(frame) = &action {
-            self.unsent_bytes = self.unsent_bytes.saturating_sub(weight(frame));
-            self.pong_waits &= !frame.is_pong();
+        match &action {
+            Action::SendFrame(frame) => {
+                self.unsent_bytes = self.unsent_bytes.saturating_sub(weight(frame));
+                self.pong_waits &= !frame.is_pong();
+                self.stats.sent(1, frame.len());
+            }
+            Action::Post(_, body) => self.stats.sent(self.posting, body.len()),
+            _ => {}
         }
         Some(action)
     }
@@ -240,6 +254,12 @@ impl Connection {
         }
     }
 
+    /// What the connection has carried so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
     /// Whether the session is open for sending.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -291,7 +311,7 @@ impl Connection {
             }
             (input, Carrier::Draining { .. }) => self.handle_probe(now, input),
             (Input::Frame(frame), Carrier::WebSocket) => {
-                match frame::decode(self.version, frame) {
+                match self.read_frame(frame) {
                     // Means nothing over WebSocket, to either official side; the WebSocket close does.
                     Ok(Packet::Close) => {}
                     Ok(packet) => self.handle_packet(now, packet),
@@ -309,10 +329,14 @@ impl Connection {
         self.flush(now);
     }
 
+    fn read_frame(&mut self, frame: Frame) -> Result<Packet, DecodeError> {
+        frame::decode(self.version, frame).inspect(|_| self.stats.received_packet())
+    }
+
     fn handle_payload(&mut self, now: Instant, body: Bytes) {
         let max = self.config.limits.max_packets_per_payload;
         for packet in payload::decode(self.version, body, max) {
-            match packet {
+            match packet.inspect(|_| self.stats.received_packet()) {
                 // Packets before a `close` or a bad packet have been delivered; what follows is void.
                 Ok(Packet::Close) if matches!(self.state, State::Open(_)) => {
                     self.closed(CloseReason::Remote { code: None });
@@ -329,7 +353,8 @@ impl Connection {
 
     fn handle_packet(&mut self, now: Instant, packet: Packet) {
         if let State::Open(open) = &mut self.state {
-            open.heartbeat.received(now, &packet);
+            let round_trip = open.heartbeat.received(now, &packet);
+            self.stats.heartbeat_rtt = round_trip.or(self.stats.heartbeat_rtt);
         }
         match (&mut self.state, packet) {
             (State::Opening(opening), Packet::Open(data)) => {
@@ -443,6 +468,7 @@ impl Connection {
                     self.pong_waits &= !matches!(packet, Packet::Pong(_));
                 }
                 requests.post = Some(later(now, self.config.request_timeout));
+                self.posting = count;
                 self.actions.push_back(Action::Post(target.clone(), body));
             } else if let Some(closing) = &mut open.closing {
                 if closing.told {
@@ -452,6 +478,7 @@ impl Connection {
                 // and drops them then. The reference client waits for its buffer to drain, too.
                 closing.told = true;
                 requests.post = Some(later(now, self.config.request_timeout));
+                self.posting = 1;
                 let body = payload::encode(version, [&Packet::Close]);
                 self.actions.push_back(Action::Post(target.clone(), body));
             }

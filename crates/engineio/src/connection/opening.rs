@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::state::{Carrier, Heartbeat, Open, Probe, Requests, State, later};
 use super::{Action, Connection, Event, Input, Target};
 use crate::error::{CloseReason, ProtocolError};
-use crate::frame;
 use crate::handshake::Handshake;
 use crate::packet::OpenData;
 use crate::refusal::Refusal;
@@ -81,15 +80,13 @@ impl Connection {
             | (Transport::WebSocket, Input::WebSocketFailed(error)) => error.into(),
             (Transport::WebSocket, Input::WebSocketRefused(refusal)) => refusal.into(),
             (Transport::WebSocket, Input::WebSocketClosed(code)) => CloseReason::Remote { code },
-            (Transport::WebSocket, Input::Frame(frame)) => {
-                match frame::decode(self.version, frame) {
-                    Ok(packet) => {
-                        self.handle_packet(now, packet);
-                        return self.flush(now);
-                    }
-                    Err(error) => ProtocolError::from(error).into(),
+            (Transport::WebSocket, Input::Frame(frame)) => match self.read_frame(frame) {
+                Ok(packet) => {
+                    self.handle_packet(now, packet);
+                    return self.flush(now);
                 }
-            }
+                Err(error) => ProtocolError::from(error).into(),
+            },
             _ => return,
         };
         self.opening_failed(now, failure);

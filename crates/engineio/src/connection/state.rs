@@ -224,7 +224,7 @@ pub(super) enum Probe {
     /// The WebSocket is opening.
     Connecting { deadline: Instant },
     /// `2probe` was sent.
-    AwaitingPong { deadline: Instant },
+    AwaitingPong { since: Instant, deadline: Instant },
 }
 
 impl Probe {
@@ -235,7 +235,7 @@ impl Probe {
     fn deadline(&self) -> Option<Instant> {
         match self {
             Self::None => None,
-            Self::Connecting { deadline } | Self::AwaitingPong { deadline } => Some(*deadline),
+            Self::Connecting { deadline } | Self::AwaitingPong { deadline, .. } => Some(*deadline),
         }
     }
 }
@@ -255,8 +255,10 @@ pub(super) struct Heartbeat {
 enum Turn {
     /// The server pings, always.
     Server,
-    /// The client pings: when it does so next, unless a pong is awaited.
-    Client { next: Option<Instant> },
+    /// The client pings, and this is when it does so next.
+    Client { next: Instant },
+    /// The client has pinged, and awaits the pong.
+    Pong { since: Instant },
 }
 
 impl Heartbeat {
@@ -265,7 +267,7 @@ impl Heartbeat {
         let turn = match pinger {
             Pinger::Server => Turn::Server,
             Pinger::Client => Turn::Client {
-                next: Some(later(now, interval)),
+                next: later(now, interval),
             },
         };
         Self {
@@ -281,21 +283,30 @@ impl Heartbeat {
     ///
     /// Where the server pings, only its ping proves that it still runs its heartbeat: ordinary packets do not move the
     /// deadline (engine.io-client since 6.6.1). Where the client pings, any packet does, and a pong makes room for the
-    /// next ping (engine.io-client 3).
-    pub(super) fn received(&mut self, now: Instant, packet: &Packet) {
-        match (&mut self.turn, packet) {
+    /// next ping (engine.io-client 3). The answer is the time of a round trip that ends here.
+    pub(super) fn received(&mut self, now: Instant, packet: &Packet) -> Option<Duration> {
+        let mut round_trip = None;
+        match (&self.turn, packet) {
             (Turn::Server, Packet::Ping(_)) => {}
-            (Turn::Server, _) => return,
-            (Turn::Client { next }, Packet::Pong(_)) => *next = Some(later(now, self.interval)),
-            (Turn::Client { .. }, _) => {}
+            (Turn::Server, _) => return None,
+            (Turn::Client { .. } | Turn::Pong { .. }, Packet::Pong(_)) => {
+                if let Turn::Pong { since } = self.turn {
+                    round_trip = Some(now.saturating_duration_since(since));
+                }
+                self.turn = Turn::Client {
+                    next: later(now, self.interval),
+                };
+            }
+            (Turn::Client { .. } | Turn::Pong { .. }, _) => {}
         }
         self.deadline = later(now, self.interval + self.timeout);
+        round_trip
     }
 
     /// A ping of the client is under way: its answer has the timeout, and not the interval as well.
     pub(super) fn pinged(&mut self, now: Instant) {
-        if let Turn::Client { next } = &mut self.turn {
-            *next = None;
+        if let Turn::Client { .. } = self.turn {
+            self.turn = Turn::Pong { since: now };
             self.deadline = later(now, self.timeout);
         }
     }
@@ -319,8 +330,8 @@ impl Heartbeat {
     /// When the client is to ping.
     pub(super) fn next_ping(&self) -> Option<Instant> {
         match self.turn {
-            Turn::Client { next } => next,
-            Turn::Server => None,
+            Turn::Client { next } => Some(next),
+            Turn::Server | Turn::Pong { .. } => None,
         }
     }
 }

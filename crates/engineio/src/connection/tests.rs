@@ -5,6 +5,7 @@
     reason = "some instant is needed to start from"
 )]
 
+mod stats;
 mod transports;
 
 use std::time::Duration;

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::state::{Carrier, Open, Probe, State, later};
+use super::state::{Carrier, Probe, State, later};
 use super::{Action, Connection, Event, Input};
 use crate::error::UpgradeError;
 use crate::frame;
@@ -14,10 +14,10 @@ impl Connection {
     /// Protocol, "Upgrade": what the WebSocket says before it carries the session. The polling transport goes on
     /// meanwhile, and a failure here never touches the session.
     pub(super) fn handle_probe(&mut self, now: Instant, input: Input) {
-        let State::Open(Open { carrier, .. }) = &mut self.state else {
+        let State::Open(open) = &mut self.state else {
             return;
         };
-        let failure = match (input, carrier) {
+        let failure = match (input, &mut open.carrier) {
             (
                 Input::WebSocketOpened,
                 Carrier::Polling {
@@ -26,19 +26,23 @@ impl Connection {
                 },
             ) => {
                 *probe = Probe::AwaitingPong {
+                    since: now,
                     deadline: later(now, self.config.probe_timeout),
                 };
                 return self.send_frame(Packet::Ping("probe".into()));
             }
             (
                 Input::Frame(frame),
-                carrier @ Carrier::Polling {
-                    probe: Probe::AwaitingPong { .. },
+                Carrier::Polling {
+                    probe: Probe::AwaitingPong { since, .. },
                     ..
                 },
-            ) => match frame::decode(self.version, frame) {
+            ) => match frame::decode(self.version, frame).inspect(|_| self.stats.received_packet())
+            {
                 Ok(Packet::Pong(data)) if data == "probe" => {
-                    return carrier.drain(later(now, self.config.probe_timeout));
+                    let round_trip = now.saturating_duration_since(*since);
+                    self.stats.heartbeat_rtt = Some(round_trip);
+                    return open.carrier.drain(later(now, self.config.probe_timeout));
                 }
                 _ => UpgradeError::WrongAnswer,
             },

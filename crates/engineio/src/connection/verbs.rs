@@ -33,6 +33,17 @@ pub enum Input {
     WebSocketFailed(TransportError),
 }
 
+impl Input {
+    /// How many bytes of content this brings.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::GetDone(Ok(response)) | Self::PostDone(Ok(response)) => response.body.len(),
+            Self::Frame(frame) => frame.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// An HTTP response: the status and the whole body.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
