@@ -31,6 +31,7 @@ mod http;
 mod io;
 mod secrets;
 mod timer;
+mod trace;
 mod websocket;
 
 use std::future::poll_fn;
@@ -106,6 +107,7 @@ impl Client {
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
             if let Some(event) = self.connection.poll_event() {
+                trace::event(&event);
                 if matches!(event, Event::Closed(_)) {
                     self.io.shut();
                     self.finished = true;
