@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use common::*;
 use engineio::{
-    CloseReason, ErrorCode, Event, Message, ProtocolError, Transport, TransportErrorKind,
-    UpgradeError,
+    CloseReason, ErrorCode, Event, Message, ProtocolError, Subprotocols, Timestamp, Transport,
+    TransportErrorKind, UpgradeError,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 #[tokio::test]
 async fn a_websocket_session_from_handshake_to_close() {
@@ -323,4 +323,152 @@ async fn echo_without_websocket(
             respond(&mut stream, "200 OK", &usual_open()).await;
         }
     }
+}
+
+/// What is asked for in a URL and its headers gets there, and binary messages are text in both directions.
+#[tokio::test]
+async fn force_base64_timestamp_and_subprotocols_are_in_the_handshake() {
+    let (listener, endpoint) = listen();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let head = request(&mut stream).await;
+        switch_with(&mut stream, &head, "Sec-WebSocket-Protocol: b\r\n").await;
+        let packets = [text(&usual_open()), text("bAwQ=")];
+        stream.write_all(&packets.concat()).await.unwrap();
+        let sent = client_frames(&mut stream, 2).await;
+        stream.write_all(&[0x88, 0]).await.unwrap();
+        (head, sent)
+    });
+    let mut config = config(WEBSOCKET);
+    config.force_base64 = true;
+    config.timestamp = Timestamp::always().with_parameter("ts").unwrap();
+    config.subprotocols = Subprotocols::new(["a", "b"]).unwrap();
+    let mut client = client(endpoint, config);
+    assert!(matches!(next(&mut client).await, Event::Opened { .. }));
+    client.send(vec![1, 2].into()).unwrap();
+    assert_eq!(
+        next(&mut client).await,
+        Event::Message(Message::from(vec![3, 4]))
+    );
+    client.close();
+    assert_eq!(closed(&mut client).await, CloseReason::Local);
+    let (head, sent) = server.await.unwrap();
+    let start = "GET /engine.io/?token=TOKEN&EIO=4&transport=websocket&ts=";
+    let (value, rest) = head.strip_prefix(start).unwrap().split_at(8);
+    assert!(value.bytes().all(|b| b.is_ascii_alphanumeric()), "{value}");
+    assert!(rest.starts_with("&b64=1 HTTP/1.1\r\n"), "{rest}");
+    assert_eq!(headers(&head, "sec-websocket-protocol"), ["a, b"]);
+    assert_eq!(sent, [(0x81, b"bAQI=".to_vec()), (0x88, vec![])]);
+    let stats = client.stats();
+    assert_eq!((stats.packets_sent, stats.bytes_sent), (1, 5));
+    let received = usual_open().len() as u64 + 5;
+    assert_eq!(
+        (stats.packets_received, stats.bytes_received),
+        (2, received)
+    );
+}
+
+/// A server, or what stands before it, that takes the WebSocket and speaks something else: it is dropped, the session opens
+/// by polling, and upgrades where that works by then.
+#[tokio::test]
+async fn try_all_transports_drops_the_first_and_may_upgrade_to_it() {
+    let (listener, endpoint) = listen();
+    let (dropped, was_dropped) = oneshot::channel();
+    let mut dropped = Some(dropped);
+    let probed = Arc::new(Notify::new());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = request(&mut stream).await;
+            let websocket = head.contains("&transport=websocket");
+            match (websocket, head.contains("&sid=SESSION ")) {
+                (true, false) => {
+                    switch(&mut stream, &head).await;
+                    stream.write_all(&text("<html>")).await.unwrap();
+                    let dropped = dropped.take().expect("one attempt by WebSocket");
+                    tokio::spawn(async move {
+                        drop(stream.read_to_end(&mut Vec::new()).await);
+                        dropped.send(()).unwrap();
+                    });
+                }
+                (false, false) => {
+                    respond(&mut stream, "200 OK\r\nConnection: close", &usual_open()).await;
+                }
+                (true, true) => {
+                    switch(&mut stream, &head).await;
+                    let probed = probed.clone();
+                    tokio::spawn(async move {
+                        client_frame(&mut stream).await;
+                        stream.write_all(&text("3probe")).await.unwrap();
+                        probed.notify_one();
+                        client_frame(&mut stream).await;
+                        stream.write_all(&text("4upgraded")).await.unwrap();
+                        drop(stream.read_to_end(&mut Vec::new()).await);
+                    });
+                }
+                (false, true) => {
+                    let probed = probed.clone();
+                    tokio::spawn(async move {
+                        probed.notified().await;
+                        respond(&mut stream, "200 OK", "6").await;
+                    });
+                }
+            }
+        }
+    });
+    let mut config = config(&[Transport::WebSocket, Transport::Polling]);
+    config.try_all_transports = true;
+    let mut client = client(endpoint, config);
+    assert!(matches!(
+        next(&mut client).await,
+        Event::TransportFailed {
+            transport: Transport::WebSocket,
+            reason: CloseReason::Protocol(_)
+        }
+    ));
+    let Event::Opened { transport, .. } = next(&mut client).await else {
+        panic!()
+    };
+    assert_eq!(transport, Transport::Polling);
+    within(was_dropped).await.unwrap();
+    assert_eq!(
+        next(&mut client).await,
+        Event::Upgraded(Transport::WebSocket)
+    );
+    assert_eq!(next(&mut client).await, Event::Message("upgraded".into()));
+    assert!(client.stats().heartbeat_rtt.is_some());
+}
+
+/// The first of many transports has a small share of the time; nothing of it is left behind.
+#[tokio::test]
+async fn try_all_transports_drops_a_get_that_hangs() {
+    let (listener, endpoint) = listen();
+    let (dropped, mut was_dropped) = oneshot::channel();
+    tokio::spawn(async move {
+        let (mut get, _) = listener.accept().await.unwrap();
+        request(&mut get).await;
+        tokio::spawn(async move {
+            drop(get.read_to_end(&mut Vec::new()).await);
+            dropped.send(()).unwrap();
+        });
+        let mut others = Vec::new();
+        loop {
+            others.push(listener.accept().await.unwrap());
+        }
+    });
+    let mut config = config(POLLING);
+    config.transports.extend([Transport::WebSocket; 199]);
+    config.try_all_transports = true;
+    let mut client = client(endpoint, config);
+    within(async {
+        loop {
+            tokio::select! {
+                _ = &mut was_dropped => break,
+                event = client.next_event() => {
+                    assert!(matches!(event, Some(Event::TransportFailed { .. })), "{event:?}");
+                }
+            }
+        }
+    })
+    .await;
 }
