@@ -22,6 +22,24 @@ conformance::over_one_route! { Release::Current, Version::V4, Route::Polling =>
     posts_stay_within_the_servers_limit,
 }
 
+conformance::over_every_route! { Release::Current, Version::V4 =>
+    a_path_without_trailing_slash_is_used_as_given,
+}
+
+async fn a_path_without_trailing_slash_is_used_as_given(case: Case) {
+    let options = json!({"addTrailingSlash": false});
+    let Some(server) = JsServer::engine_io(options).await else {
+        return;
+    };
+    let endpoint = Endpoint::parse(&server.url("/engine.io")).unwrap();
+    let mut client = Client::new(http(), endpoint, case.config());
+    opened(&mut client, case).await;
+    for request in requests(&server).await {
+        let target = request.str("target");
+        assert!(target.starts_with("/engine.io?EIO="), "{target}");
+    }
+}
+
 #[tokio::test]
 async fn posts_say_what_they_carry() {
     let Some(server) = JsServer::engine_io(json!({})).await else {

@@ -26,7 +26,7 @@ function stream(socket) {
 function start(httpServer) {
   const allowRequest = (_request, answer) => answer(settings.forbid, !settings.forbid);
   engine = new Server({ allowRequest, ...options });
-  engine.attach(httpServer);
+  engine.attach(httpServer, options);
   engine.on("connection", (socket) => {
     recordSession(socket);
     if (!settings.mute) socket.on("message", (data) => socket.send(data));

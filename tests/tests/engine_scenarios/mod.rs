@@ -1,5 +1,7 @@
 //! What an Engine.IO session must do, whichever revision it speaks.
 
+mod transports;
+
 use bytes::Bytes;
 use conformance::{Case, JsServer, Line, Route, http, within};
 use engineio::client::Client;
@@ -9,6 +11,8 @@ use engineio::{
 };
 use futures_util::StreamExt as _;
 use serde_json::json;
+
+pub(crate) use transports::*;
 
 /// Runs them all against a release of the server, in a revision.
 macro_rules! engine_scenarios {
@@ -23,6 +27,12 @@ macro_rules! engine_scenarios {
             extra_headers_are_on_every_request,
             a_server_that_falls_silent_is_given_up,
             text_of_every_length_comes_back,
+            force_base64_makes_text_of_bytes_in_both_directions,
+            a_structured_query_and_the_timestamp_arrive_as_they_are_set,
+            the_round_trip_of_the_heartbeat_is_measured,
+        }
+        conformance::over_one_route! { $release, $version, Route::WebSocket =>
+            subprotocols_are_agreed_on,
         }
         conformance::over_one_route! { $release, $version, Route::Upgrade =>
             a_close_during_the_upgrade_still_delivers_what_was_sent,
@@ -34,6 +44,7 @@ macro_rules! engine_scenarios {
             a_session_that_the_server_no_longer_knows_is_closed,
             a_transport_that_the_server_does_not_offer_is_refused,
             a_path_that_is_not_the_servers_is_refused,
+            try_all_transports_opens_where_the_first_is_not_offered,
         }
     };
 }
