@@ -13,8 +13,9 @@ use crate::version::Version;
 pub struct Config {
     /// The protocol revision. Default: 4.
     pub version: Version,
-    /// The transports that may be used, in order: the first one opens the session, the others are upgrade targets.
-    /// Default: polling, then WebSocket, as the reference client. An empty list means the default.
+    /// The transports that may be used, in order: the first one opens the session (or, with
+    /// [`try_all_transports`](Self::try_all_transports), the first that can), the others are upgrade targets. Default:
+    /// polling, then WebSocket, as the reference client. An empty list means the default.
     pub transports: Vec<Transport>,
     /// Whether opening goes on with the next of [`transports`](Self::transports) where one fails: it cannot be reached,
     /// breaks, hangs, is refused or closed, or brings something that is not Engine.IO. Each is tried once, and with
