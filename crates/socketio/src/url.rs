@@ -135,6 +135,29 @@ impl Target {
         Ok(self)
     }
 
+    /// The same target with exactly this HTTP path, for servers that want no trailing slash (`addTrailingSlash: false`).
+    ///
+    /// # Errors
+    ///
+    /// As [`with_path`](Self::with_path).
+    pub fn with_exact_path(mut self, path: &str) -> Result<Self, UrlError> {
+        self.endpoint = self.endpoint.with_path(path)?;
+        Ok(self)
+    }
+
+    /// The same target with these parameters behind those of its query, percent-encoded.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError::Endpoint`] for the protocol's own parameters and queries that are too long.
+    pub fn with_query_pairs<K: AsRef<str>, V: AsRef<str>>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, UrlError> {
+        self.endpoint = self.endpoint.with_query_pairs(pairs)?;
+        Ok(self)
+    }
+
     /// The same target with this engine query, given without its `?`, instead of the one it has.
     ///
     /// # Errors

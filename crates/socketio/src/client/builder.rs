@@ -54,7 +54,9 @@ pub struct Builder {
     server: Server,
     namespace: Option<String>,
     path: Option<String>,
+    trailing_slash: bool,
     query: Option<String>,
+    query_pairs: Vec<(String, String)>,
     headers: HeaderMap,
     provider: Option<Provider<Dial>>,
     patience: Duration,
@@ -89,7 +91,9 @@ impl Builder {
             server,
             namespace: None,
             path: None,
+            trailing_slash: true,
             query: None,
+            query_pairs: Vec::new(),
             headers: HeaderMap::new(),
             provider: None,
             patience: PATIENCE,
@@ -114,6 +118,14 @@ impl Builder {
         self
     }
 
+    /// Whether a slash is added to a path that does not end in one. Default: yes; servers with `addTrailingSlash: false`
+    /// want none.
+    #[must_use]
+    pub fn trailing_slash(mut self, add: bool) -> Self {
+        self.trailing_slash = add;
+        self
+    }
+
     /// The engine query without its `?`, instead of the URL's: opaque, its bytes are sent as they are. (In the
     /// reference client the URL's query silently replaces this one.)
     ///
@@ -121,6 +133,19 @@ impl Builder {
     #[must_use]
     pub fn query(mut self, query: impl Into<String>) -> Self {
         self.query = Some(query.into());
+        self
+    }
+
+    /// Parameters behind those of the engine query. Names and values are percent-encoded, so that the server reads
+    /// exactly them. Further calls add further parameters.
+    #[must_use]
+    pub fn query_pairs<K: Into<String>, V: Into<String>>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let pairs = pairs.into_iter();
+        self.query_pairs
+            .extend(pairs.map(|(name, value)| (name.into(), value.into())));
         self
     }
 
@@ -319,6 +344,14 @@ impl Builder {
         self
     }
 
+    /// Whether opening goes on with the next transport where one fails. Default: no. See
+    /// [`engineio::Config::try_all_transports`].
+    #[must_use]
+    pub fn try_all_transports(mut self, try_all: bool) -> Self {
+        self.engine.try_all_transports = try_all;
+        self
+    }
+
     /// Whether a connection that opens by polling is upgraded to WebSocket. Default: yes.
     #[must_use]
     pub fn upgrade(mut self, upgrade: bool) -> Self {
@@ -377,6 +410,7 @@ impl Builder {
         let span = tracing::debug_span!("socketio", host = endpoint.host(), port = endpoint.port());
         let (control, control_end) = mpsc::unbounded_channel();
         self.session.version = self.engine.version;
+        self.session.force_base64 = self.engine.force_base64;
         let shared = Arc::new(Shared::new(Handle::current(), &self.session));
         let namespace = target.namespace().clone();
         let dialer = Dialer {
@@ -401,11 +435,19 @@ impl Builder {
             target = target.with_namespace(Namespace::try_from(namespace.as_str())?);
         }
         if let Some(path) = &self.path {
-            target = target.with_path(path)?;
+            target = match self.trailing_slash {
+                true => target.with_path(path)?,
+                false => target.with_exact_path(path)?,
+            };
+        } else if !self.trailing_slash {
+            let path = target.endpoint().path().trim_end_matches('/').to_owned();
+            target = target.with_exact_path(&path)?;
         }
         if let Some(query) = &self.query {
             target = target.with_query(query)?;
         }
+        let pairs = self.query_pairs.iter();
+        target = target.with_query_pairs(pairs.map(|(name, value)| (name, value)))?;
         Ok(target)
     }
 }

@@ -35,7 +35,7 @@ impl Dialer {
     pub(super) fn dial(&self, call: Call, dial: Dial) -> Result<Client, ProviderError> {
         let mut target = self.target.clone();
         if let Some(url) = dial.url {
-            let provided = Target::parse(&url)?.with_path(self.target.endpoint().path())?;
+            let provided = Target::parse(&url)?.with_exact_path(self.target.endpoint().path())?;
             let namespace = provided.namespace();
             if !namespace.is_root() && namespace != self.target.namespace() {
                 return Err(ProviderError::OtherNamespace);

@@ -136,6 +136,7 @@ pub(super) struct Shared {
     runtime: Handle,
     pub(super) max_attachments: usize,
     parser: Parser,
+    force_base64: bool,
     max_queued_bytes: usize,
     last_id: AtomicU64,
     /// The largest message that the server takes, as of the latest handshake; 0 if it said nothing.
@@ -287,17 +288,17 @@ impl Membership {
         json: usize,
         attachments: &[Bytes],
     ) -> Result<(), EmitError> {
-        let (max, transport) = self.shared.capacity();
+        let (max, base64) = self.shared.capacity();
         let size =
-            outgoing::largest_message(&self.namespace, ack_digits, json, attachments, transport);
+            outgoing::largest_message(&self.namespace, ack_digits, json, attachments, base64);
         check_max(size, max)
     }
 
     /// How large a packet is in another format, only that format can tell.
     fn check_encoded(&self, packet: &Packet) -> Result<(), EmitError> {
-        let (max, transport) = self.shared.capacity();
+        let (max, base64) = self.shared.capacity();
         let outgoing = Outgoing::new(&self.shared.parser, packet)?;
-        check_max(outgoing.largest_message(transport), max)
+        check_max(outgoing.largest_message(base64), max)
     }
 }
 
@@ -362,6 +363,7 @@ impl Shared {
             runtime,
             offline: config.offline,
             parser: config.parser.clone(),
+            force_base64: config.force_base64,
             stats: Mutex::default(),
             writable: AtomicBool::new(false),
             max_attachments: limits.codec.max_attachments,
@@ -406,15 +408,15 @@ impl Shared {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn capacity(&self) -> (Option<u64>, Transport) {
+    /// The largest message that the server takes, if it said so, and whether binary ones travel as base64.
+    fn capacity(&self) -> (Option<u64>, bool) {
         let max = self.max_payload.load(Ordering::Relaxed);
-        let websocket = self.websocket.load(Ordering::Relaxed);
-        let transport = if websocket {
-            Transport::WebSocket
-        } else {
-            Transport::Polling
+        let transport = match self.websocket.load(Ordering::Relaxed) {
+            true => Transport::WebSocket,
+            false => Transport::Polling,
         };
-        ((max != 0).then_some(max), transport)
+        let base64 = outgoing::is_base64(transport, self.force_base64);
+        ((max != 0).then_some(max), base64)
     }
 }
 
@@ -426,12 +428,12 @@ mod tests {
     async fn what_is_emitted_without_a_connection_must_fit_the_next_one() {
         let shared = Shared::new(Handle::current(), &session::Config::default());
         shared.opened(Transport::Polling, Some(1000));
-        assert_eq!(shared.capacity(), (Some(1000), Transport::Polling));
+        assert_eq!(shared.capacity(), (Some(1000), true));
         shared.upgraded(Transport::WebSocket);
-        assert_eq!(shared.capacity(), (Some(1000), Transport::WebSocket));
+        assert_eq!(shared.capacity(), (Some(1000), false));
         shared.closed(Transport::Polling);
-        assert_eq!(shared.capacity(), (Some(1000), Transport::Polling));
+        assert_eq!(shared.capacity(), (Some(1000), true));
         shared.opened(Transport::WebSocket, None);
-        assert_eq!(shared.capacity(), (None, Transport::WebSocket));
+        assert_eq!(shared.capacity(), (None, false));
     }
 }

@@ -28,6 +28,9 @@ pub struct Config {
     /// Whether a link that ended up on WebSocket is replaced by one that begins there, and is not upgraded again. It is
     /// forgotten when an attempt fails or the transport breaks. Default: `false`, as in the reference client.
     pub remember_upgrade: bool,
+    /// Whether binary messages travel as base64 on WebSocket, too, which the engine below was told: then they are
+    /// larger. Default: `false`.
+    pub force_base64: bool,
     /// What becomes of events that are emitted while their namespace is not connected. Default: they wait.
     pub offline: Offline,
     /// The format of packets, which must be the server's. Default: JSON.
@@ -43,6 +46,7 @@ impl Default for Config {
             reconnection: Reconnection::default(),
             connect_timeout: Duration::from_secs(20),
             remember_upgrade: false,
+            force_base64: false,
             offline: Offline::default(),
             parser: Parser::default(),
             limits: Limits::default(),

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use engineio::{CloseReason, Message, Transport};
-use socketio_codec::{DecodeError, Namespace, Packet, Parser, ParserDecoder};
+use socketio_codec::{DecodeError, Namespace, Packet, ParserDecoder};
 
+use super::Config;
 use super::namespace::{Phase, Slot, State};
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, is_base64};
 use super::revision::Protocol;
 use crate::error::{ConnectError, DisconnectReason, EmitError, ProviderError};
-use crate::limits::Limits;
 
 /// ```text
 ///         join                  LinkOpened
@@ -39,6 +39,7 @@ pub(super) enum Link {
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) transport: Transport,
+    force_base64: bool,
     max_payload: Option<u64>,
     pub(super) protocol: Protocol,
     decoder: ParserDecoder,
@@ -51,12 +52,13 @@ impl Link {
         transport: Transport,
         max_payload: Option<u64>,
         protocol: Protocol,
-        parser: &Parser,
-        limits: &Limits,
+        config: &Config,
     ) -> Self {
-        let decoder = parser.decoder(limits.codec.clone(), protocol.revision());
+        let limits = config.limits.codec.clone();
+        let decoder = config.parser.decoder(limits, protocol.revision());
         Self::Open(Box::new(Open {
             transport,
+            force_base64: config.force_base64,
             max_payload,
             protocol,
             decoder,
@@ -100,7 +102,8 @@ impl Link {
         let Self::Open(link) = self else {
             return None;
         };
-        let size = outgoing.largest_message(link.transport);
+        let base64 = is_base64(link.transport, link.force_base64);
+        let size = outgoing.largest_message(base64);
         link.max_payload
             .filter(|max| size > *max)
             .map(|max| (size, max))

@@ -346,13 +346,7 @@ impl Session {
                     self.upgraded = transport == Transport::WebSocket;
                     let protocol = self.finding.opened(now, version, transport, &handshake);
                     let max_payload = revision::capacity(version, handshake.max_payload);
-                    self.link = Link::open(
-                        transport,
-                        max_payload,
-                        protocol,
-                        &self.config.parser,
-                        &self.config.limits,
-                    );
+                    self.link = Link::open(transport, max_payload, protocol, &self.config);
                     self.connect_waiting(now);
                 }
             }

@@ -48,10 +48,10 @@ impl Outgoing {
         self.parts.iter().map(Part::len).sum()
     }
 
-    /// Bytes of the largest message as a server counts them.
-    pub(crate) fn largest_message(&self, transport: Transport) -> u64 {
+    /// Bytes of the largest message as a server counts them, binary ones as base64 or not.
+    pub(crate) fn largest_message(&self, base64: bool) -> u64 {
         let sizes = self.parts.iter().map(|part| match part {
-            Part::Binary(data) => binary_size(data.len(), transport),
+            Part::Binary(data) => binary_size(data.len(), base64),
             other => text_size(other.len()),
         });
         sizes.max().unwrap_or_default()
@@ -75,7 +75,7 @@ pub(crate) fn largest_message(
     ack_digits: usize,
     json: usize,
     attachments: &[Bytes],
-    transport: Transport,
+    base64: bool,
 ) -> u64 {
     let namespace = if namespace.is_root() {
         0
@@ -90,7 +90,7 @@ pub(crate) fn largest_message(
     let text = text_size(1 + count + namespace + ack_digits + json);
     let attachments = attachments
         .iter()
-        .map(|bytes| binary_size(bytes.len(), transport));
+        .map(|bytes| binary_size(bytes.len(), base64));
     attachments.fold(text, u64::max)
 }
 
@@ -99,12 +99,18 @@ fn text_size(len: usize) -> u64 {
     len as u64 + 1
 }
 
-/// A binary message travels as it is in a WebSocket frame, and as `b` and base64 on polling.
-fn binary_size(len: usize, transport: Transport) -> u64 {
+/// Whether binary messages travel as base64: always on polling, and on WebSocket if that is asked for.
+pub(crate) fn is_base64(transport: Transport, forced: bool) -> bool {
+    forced || transport != Transport::WebSocket
+}
+
+/// A binary message travels as it is, or as `b` and base64.
+fn binary_size(len: usize, base64: bool) -> u64 {
     let len = len as u64;
-    match transport {
-        Transport::WebSocket => len,
-        _ => len.div_ceil(3).saturating_mul(4).saturating_add(1),
+    if base64 {
+        len.div_ceil(3).saturating_mul(4).saturating_add(1)
+    } else {
+        len
     }
 }
 
@@ -118,12 +124,11 @@ mod tests {
         for event in [Event::new("e", &"x").unwrap(), event(0), event(1000)] {
             for namespace in ["/", "/abc"] {
                 for id in [None, Some(0), Some(u64::MAX)] {
-                    for transport in [Transport::Polling, Transport::WebSocket] {
+                    for base64 in [false, true] {
                         let namespace = Namespace::try_from(namespace).unwrap();
                         let digits = id.map_or(0, |id: u64| id.to_string().len());
                         let (json, attachments) = (event.json().len(), event.attachments());
-                        let size =
-                            largest_message(&namespace, digits, json, attachments, transport);
+                        let size = largest_message(&namespace, digits, json, attachments, base64);
                         let packet = Packet::Event {
                             namespace,
                             id,
@@ -133,7 +138,7 @@ mod tests {
                             size,
                             Outgoing::new(&Parser::json(), &packet)
                                 .unwrap()
-                                .largest_message(transport)
+                                .largest_message(base64)
                         );
                     }
                 }

@@ -304,12 +304,17 @@ impl Driver {
                     self.shared.upgraded(transport);
                     Input::LinkUpgraded(transport)
                 }
-                Some(engineio::Event::UpgradeFailed(error)) => {
-                    tracing::debug!(%error, "the upgrade failed");
+                // The engine has traced why, without the words of the server.
+                Some(engineio::Event::TransportFailed { transport, .. }) => {
+                    tracing::debug!(%transport, "the next transport is tried");
+                    continue;
+                }
+                Some(engineio::Event::UpgradeFailed(_)) => {
+                    tracing::debug!("the upgrade failed");
                     continue;
                 }
                 Some(engineio::Event::Closed(reason)) => {
-                    tracing::debug!(%reason, "the connection is closed");
+                    tracing::debug!("the connection is closed");
                     Input::LinkClosed(reason)
                 }
                 Some(_) => continue,

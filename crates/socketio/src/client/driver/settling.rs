@@ -127,14 +127,20 @@ impl Driver {
             Event::Disconnected { reason, retry_in } => {
                 match reason {
                     // In the server's words there may be what the client has sent: the query, or its credentials.
-                    DisconnectReason::Refused { .. } => tracing::debug!(?retry_in, "refused"),
+                    DisconnectReason::Refused { .. }
+                    | DisconnectReason::LinkClosed(CloseReason::Refused(_)) => {
+                        tracing::debug!(?retry_in, "refused");
+                    }
                     reason => tracing::debug!(%reason, ?retry_in, "disconnected"),
                 }
                 member.status.disconnected();
             }
             Event::ConnectError { error, retry_in } => {
                 match error {
-                    ConnectError::Refused { .. } => tracing::debug!(?retry_in, "refused"),
+                    ConnectError::Refused { .. }
+                    | ConnectError::Engine(CloseReason::Refused(_)) => {
+                        tracing::debug!(?retry_in, "refused");
+                    }
                     error => tracing::debug!(%error, ?retry_in, "not connected"),
                 }
                 if retry_in.is_none()
@@ -192,6 +198,14 @@ impl Driver {
     /// What all links have done so far.
     pub(super) fn link_stats(&self) -> LinkStats {
         let mut stats = self.done;
+        if let Link::Up(live) | Link::Closing(live) = &self.link {
+            let link = live.client.stats();
+            stats.packets_sent += link.packets_sent;
+            stats.packets_received += link.packets_received;
+            stats.bytes_sent += link.bytes_sent;
+            stats.bytes_received += link.bytes_received;
+            stats.heartbeat_rtt = link.heartbeat_rtt;
+        }
         stats.connections = self.session.links();
         stats.pending_acks = self.session.pending_acks();
         stats
