@@ -21,6 +21,7 @@ mod providing;
 mod reconnecting;
 mod revisions;
 mod server;
+mod tracing;
 mod types;
 
 use std::future::Future;
