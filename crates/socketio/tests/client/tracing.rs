@@ -162,7 +162,7 @@ async fn neither_traces_nor_values_nor_errors_show_a_secret() {
         peer.text().await;
         // The credentials come back in every place where a server can put them.
         peer.send("9PLANTED").await;
-        peer.expect_end().await;
+        peer.expect_close().await;
         let mut peer = server.accept().await;
         peer.text().await;
         peer.send(r#"4{"message":"token PLANTED is not valid","data":"PLANTED"}"#)
