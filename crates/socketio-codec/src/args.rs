@@ -199,7 +199,9 @@ impl Args {
         }
     }
 
-    /// The binary values, numbered as the placeholders say. Not all need be referred to.
+    /// The binary values, numbered as the placeholders say. Not all need be referred to, and in
+    /// arguments that came as MessagePack not every object that looks like a placeholder is one:
+    /// [`parse`](Self::parse) knows.
     pub fn attachments(&self) -> &[Bytes] {
         self.attached.attachments()
     }

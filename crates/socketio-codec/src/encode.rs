@@ -9,7 +9,8 @@ use crate::{Args, Json, Namespace, Packet};
 impl Packet {
     /// Appends the text of the packet. The [`attachments`](Self::attachments) follow it as binary
     /// messages. This is the JSON format, whatever the packet came in; see
-    /// [`Parser`](crate::Parser) for the others.
+    /// [`Parser`](crate::Parser) for the others, and for a check that a packet from one of them can
+    /// be told apart in this one.
     ///
     /// ```
     /// use socketio_codec::{Event, Namespace, Packet};

@@ -128,10 +128,6 @@ impl<'a> Reader<'a> {
         while left > 0 {
             let item = self.item()?;
             left = (left - 1).saturating_add(item.contents());
-            // All that is still announced, by however many arrays, needs its bytes.
-            if left > self.left() {
-                return Err(self.ended());
-            }
         }
         Ok(())
     }

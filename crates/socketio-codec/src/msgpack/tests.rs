@@ -600,8 +600,10 @@ fn what_is_no_messagepack_is_refused() {
         ("db ffffffff 61", start + 6, ends),
         ("c6 ffffffff 00", start + 6, ends),
         ("c9 ffffffff 00 00", start + 7, ends),
+        ("92 00", start, announces),
+        ("81 00", start, announces),
         // Each of these alone could be there, all of them together cannot.
-        ("93 93 93 93 00", start + 5, ends),
+        ("91 92 91 00", start + 4, ends),
         ("a2 61ff", start + 2, "a string that is not UTF-8"),
         // A lone surrogate.
         ("a3 eda080", start + 1, "a string that is not UTF-8"),

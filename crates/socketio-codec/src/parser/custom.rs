@@ -10,8 +10,8 @@ use crate::{DecodeError, EncodeError, Limits, Packet, Revision};
 
 /// A format for packets: what the option `parser` is to the JavaScript library.
 ///
-/// A packet is read with what [`Packet`], [`Event`](crate::Event), [`Args`](crate::Args) and
-/// [`Json`](crate::Json) offer, and made
+/// A packet is read with what [`Packet`], [`Event`](crate::Event), [`Args`](crate::Args) (such as
+/// [`parse_each`](crate::Args::parse_each)) and [`Json`](crate::Json) offer, and made
 ///
 /// * with [`Event::new`](crate::Event::new), [`Args::new`](crate::Args::new) and
 ///   [`Json::from_serialize`](crate::Json::from_serialize) out of values, where binary values are
