@@ -93,7 +93,7 @@ impl JsServer {
     /// which has then been said loudly.
     ///
     /// `options` are the server's own (`pingInterval`, `allowEIO3`, …), plus `server`, the release (`"2.5"`, `"3.1"`
-    /// or, by default, `"4.8"`), and `settings`, described in the script.
+    /// or, by default, `"4.8"`), `parser`, which is `"msgpack"` or nothing, and `settings`, described in the script.
     ///
     /// # Panics
     ///

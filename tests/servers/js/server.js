@@ -7,6 +7,8 @@
 // * `notify`: the arguments of `notification` events each namespace sends at once to whoever joins it;
 // * `root`: how the root namespace lets people in: "later", which is after a turn of the loop, or
 //   "never", saying "root denied"; at once otherwise.
+//
+// The option `parser` is a name: "msgpack" is the package socket.io-msgpack-parser.
 "use strict";
 
 const { fromBytes, log, options, recordSession, serve, settings, socketIo } = require("./harness");
@@ -14,6 +16,8 @@ const library = require(socketIo);
 
 // Before release 3 the module is the server.
 const Server = library.Server ?? library;
+
+if (options.parser) options.parser = require(`socket.io-${options.parser}-parser`);
 
 let io;
 
