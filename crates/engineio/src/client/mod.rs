@@ -50,6 +50,8 @@ use crate::error::SendError;
 use crate::packet::Message;
 use crate::stats::Stats;
 use ::http::HeaderMap;
+/// The HTTP library, whose types are part of [`HttpBuilder::customize`], [`Http::as_reqwest`] and [`Http::explain`].
+pub use ::reqwest;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use tokio::task::coop;

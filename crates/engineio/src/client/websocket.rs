@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Message as WsMessage, Role, WebSocketConfig};
 
-use super::http::{read_body, transport_error};
+use super::http::{check_proxy, read_body, transport_error};
 use super::secrets::Secrets;
 use crate::config::Limits;
 use crate::connection::Input;
@@ -66,6 +66,7 @@ pub(super) async fn open(
     let failed = |error| OpenError::Failed(transport_error(error));
     let mut response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
+    check_proxy(status).map_err(OpenError::Failed)?;
     if status != 101 {
         // The status says enough where the rest does not come.
         let body = tokio::time::timeout(

@@ -1,0 +1,131 @@
+//! The one HTTP stack that carries every request.
+
+mod builder;
+mod explain;
+mod proxy;
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+
+pub use self::builder::{HttpBuilder, HttpError};
+use super::secrets::Secrets;
+use crate::connection::Response;
+use crate::error::{TransportError, TransportErrorKind};
+
+/// An HTTP client, set up once and shared: cloning it is cheap and shares its connection pool.
+///
+/// HTTP/1.1 only (a WebSocket handshake needs it, and servers are known to refuse HTTP/2), Nagle's algorithm off,
+/// redirects not followed (credentials stay with the host they were meant for), TLS by rustls with the system's
+/// certificates, the system's proxy settings honoured. [`HttpBuilder`] changes what can be changed.
+#[derive(Clone)]
+pub struct Http {
+    client: reqwest::Client,
+}
+
+impl Http {
+    /// A client with the defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError`] if the TLS library cannot be set up.
+    pub fn new() -> Result<Self, HttpError> {
+        Self::builder().build()
+    }
+
+    /// Settings for a client.
+    #[must_use]
+    pub fn builder() -> HttpBuilder {
+        HttpBuilder::default()
+    }
+
+    /// The reqwest client, for requests of one's own over the same connections, proxy and certificates.
+    #[must_use]
+    pub fn as_reqwest(&self) -> &reqwest::Client {
+        &self.client
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A proxy URL may hold a password.
+        f.write_str("Http(..)")
+    }
+}
+
+/// Makes a request and reads the whole answer, at most `limit` bytes of it. An error answer comes without the secrets.
+pub(super) async fn exchange(
+    request: reqwest::RequestBuilder,
+    limit: usize,
+    secrets: Secrets,
+) -> Result<Response, TransportError> {
+    let mut response = request.send().await.map_err(transport_error)?;
+    let status = response.status().as_u16();
+    check_proxy(status)?;
+    let body = read_body(&mut response, limit).await?;
+    Ok(if status == 200 {
+        Response::new(status, body)
+    } else {
+        Response::new(status, secrets.remove_from(&body))
+    })
+}
+
+/// A server asks for a login with 401. 407 is a proxy's, and comes as an answer where the proxy forwards requests.
+pub(super) fn check_proxy(status: u16) -> Result<(), TransportError> {
+    match status {
+        407 => Err(TransportError::new(
+            TransportErrorKind::Connect,
+            explain::PROXY_LOGIN,
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a body of at most `limit` bytes. One that arrives in one piece is not copied.
+pub(super) async fn read_body(
+    response: &mut reqwest::Response,
+    limit: usize,
+) -> Result<Bytes, TransportError> {
+    let too_large = || TransportError::new(TransportErrorKind::TooLarge, "a response body");
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
+        if first.len() + whole.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        if first.is_empty() && whole.is_empty() {
+            first = chunk;
+        } else {
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
+}
+
+/// What the HTTP library says, as a value that holds no URL.
+#[expect(clippy::needless_pass_by_value, reason = "fits map_err")]
+pub(super) fn transport_error(error: reqwest::Error) -> TransportError {
+    let kind = if error.is_connect() || explain::is_tls_refusal(&error) {
+        TransportErrorKind::Connect
+    } else if error.is_builder() {
+        TransportErrorKind::Request
+    } else {
+        TransportErrorKind::Broken
+    };
+    TransportError::new(kind, Http::explain(&error))
+}
+
+impl Http {
+    /// What went wrong with a request, in a few words for people, without the URL and without what every error repeats.
+    ///
+    /// The words are for showing: they change.
+    #[must_use]
+    pub fn explain(error: &reqwest::Error) -> String {
+        explain::explain(error)
+    }
+}

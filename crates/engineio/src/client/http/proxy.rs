@@ -1,0 +1,79 @@
+//! Which proxy is used, if any.
+
+use hyper_util::client::proxy::matcher::Matcher;
+use url::Url;
+
+use super::builder::HttpError;
+
+/// The kinds of proxy that there are.
+const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+/// Where SOCKS proxies listen, RFC 1928, section 3.
+const SOCKS_PORT: u16 = 1080;
+
+/// The caller's choice.
+#[derive(Clone, Default)]
+pub(super) enum ProxyChoice {
+    /// What the system's settings say.
+    #[default]
+    System,
+    /// None at all.
+    Direct,
+    /// This one.
+    Given(Url),
+}
+
+impl ProxyChoice {
+    /// Reads the URL of a proxy; `host:port` is one by HTTP.
+    pub(super) fn parse(url: &str) -> Result<Self, HttpError> {
+        let with_scheme = match url.contains("://") {
+            true => url.to_owned(),
+            false => format!("http://{url}"),
+        };
+        let mut url = Url::parse(&with_scheme).map_err(|_| HttpError::Proxy)?;
+        // The library ignores a proxy of a scheme that it does not know, and would connect directly.
+        if !SCHEMES.contains(&url.scheme()) || url.host_str().is_none_or(str::is_empty) {
+            return Err(HttpError::Proxy);
+        }
+        if url.scheme().starts_with("socks") && url.port().is_none() {
+            url.set_port(Some(SOCKS_PORT))
+                .map_err(|()| HttpError::Proxy)?;
+        }
+        Ok(Self::Given(url))
+    }
+
+    /// Sets it, with a user name and a password if there are any.
+    pub(super) fn apply(
+        self,
+        builder: reqwest::ClientBuilder,
+        login: Option<(String, String)>,
+    ) -> Result<reqwest::ClientBuilder, HttpError> {
+        let mut url = match self {
+            Self::System | Self::Direct if login.is_some() => return Err(HttpError::ProxyLogin),
+            Self::System => return Ok(builder),
+            Self::Direct => return Ok(builder.no_proxy()),
+            Self::Given(url) => url,
+        };
+        if let Some((user, password)) = login {
+            url.set_username(&user).map_err(|()| HttpError::Proxy)?;
+            url.set_password(Some(&password))
+                .map_err(|()| HttpError::Proxy)?;
+        }
+        // SOCKS 4 knows no password; the library would leave it out.
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        if has_login && url.scheme().starts_with("socks4") {
+            return Err(HttpError::ProxyLogin);
+        }
+        if !is_used(&url) {
+            return Err(HttpError::Proxy);
+        }
+        let proxy = reqwest::Proxy::all(url).map_err(|_| HttpError::Proxy)?;
+        Ok(builder.proxy(proxy))
+    }
+}
+
+/// The library reads the URL once more, and would connect directly where it cannot.
+fn is_used(url: &Url) -> bool {
+    let matcher = Matcher::builder().all(String::from(url.clone())).build();
+    let anywhere = ::http::Uri::from_static("http://server.invalid/");
+    matcher.intercept(&anywhere).is_some()
+}
