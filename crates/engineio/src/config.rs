@@ -50,6 +50,13 @@ pub struct Config {
     pub request_timeout: Duration,
     /// How long a graceful close may take before the connection is dropped. Default: 5 s.
     pub close_timeout: Duration,
+    /// Whether cookies that the server sets are kept for the session and sent with its later requests, the upgrade to
+    /// WebSocket included. Load balancers use them to bring all requests of a session to one server. They go to no
+    /// other host, and end with the session. Default: yes. (The reference client keeps them with `withCredentials`.)
+    ///
+    /// `Path`, `Domain` and `Secure` decide whether a cookie is kept at all: all requests of a session go to one host
+    /// and path. Over plain HTTP, a `Secure` one is kept on loopback only.
+    pub cookies: bool,
     /// How many bytes may wait for the transport before `client::Client::is_writable` says no. More makes larger
     /// polling bodies, and a longer queue in front of a slow link. Default: 64 KiB.
     pub send_buffer_bytes: usize,
@@ -71,6 +78,7 @@ impl Default for Config {
             probe_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
+            cookies: true,
             send_buffer_bytes: 64 << 10,
             limits: Limits::default(),
         }
@@ -89,6 +97,12 @@ pub struct Limits {
     /// The largest number of packets in one polling body. Default: 262,144: a server that has queued a burst sends
     /// it as one body, and each packet costs some 100 bytes beyond its own while it waits to be read.
     pub max_packets_per_payload: usize,
+    /// The largest number of cookies that are kept for a session; the oldest ones make room. Default: 50, as RFC 6265
+    /// asks of a browser for one domain.
+    pub max_cookies: usize,
+    /// The largest size in bytes of the cookies that are sent with a request; the oldest ones make room, and one that is
+    /// larger by itself is not kept. Default: 8 KiB, half of what Node's servers take as headers.
+    pub max_cookie_bytes: usize,
     /// Size of the WebSocket read buffer in bytes, which every idle connection holds. Default: 4 KiB.
     pub read_buffer_bytes: usize,
 }
@@ -99,6 +113,8 @@ impl Default for Limits {
             max_message_bytes: 16 << 20,
             max_body_bytes: 32 << 20,
             max_packets_per_payload: 1 << 18,
+            max_cookies: 50,
+            max_cookie_bytes: 8 << 10,
             read_buffer_bytes: 4 << 10,
         }
     }
