@@ -11,6 +11,7 @@ use ::http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 
+use super::cookies::{Answer, Jar, today};
 use super::http::{Http, exchange};
 use super::secrets::Secrets;
 use super::websocket::{self, OpenError, WebSocket};
@@ -36,12 +37,13 @@ const RESERVED_HEADERS: [HeaderName; 11] = [
     UPGRADE,
 ];
 
-type Pending<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+type Pending<T> = Option<Pin<Box<dyn Future<Output = Answer<T>> + Send>>>;
 
 pub(super) struct Io {
     http: Http,
     endpoint: Endpoint,
     headers: HeaderMap,
+    cookies: Option<Jar>,
     limits: Limits,
     timestamp: Timestamp,
     subprotocols: Subprotocols,
@@ -53,10 +55,12 @@ pub(super) struct Io {
 
 impl Io {
     pub(super) fn new(http: Http, endpoint: Endpoint, config: &Config) -> Self {
+        let cookies = config.cookies.then(|| Jar::new(&endpoint, &config.limits));
         Self {
             http,
             endpoint,
             headers: HeaderMap::new(),
+            cookies,
             limits: config.limits.clone(),
             timestamp: config.timestamp.clone(),
             subprotocols: config.subprotocols.clone(),
@@ -130,10 +134,10 @@ impl Io {
 
     /// The next outcome. The answer to a POST is taken even while reading is paused: it brings nothing to keep.
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Input> {
-        if let Poll::Ready(result) = poll_pending(&mut self.post, cx) {
+        if let Poll::Ready(result) = poll_pending(&mut self.post, &mut self.cookies, cx) {
             return Poll::Ready(Input::PostDone(result));
         }
-        if let Poll::Ready(result) = poll_pending(&mut self.opening, cx) {
+        if let Poll::Ready(result) = poll_pending(&mut self.opening, &mut self.cookies, cx) {
             return Poll::Ready(match result {
                 Ok(websocket) => {
                     self.websocket = Some(Box::new(websocket));
@@ -146,7 +150,7 @@ impl Io {
         if !reading {
             return Poll::Pending;
         }
-        if let Poll::Ready(result) = poll_pending(&mut self.get, cx) {
+        if let Poll::Ready(result) = poll_pending(&mut self.get, &mut self.cookies, cx) {
             return Poll::Ready(Input::GetDone(result));
         }
         match &mut self.websocket {
@@ -179,7 +183,9 @@ impl Io {
 
     /// What a request carries and no error may show.
     fn secrets(&self, target: &Target) -> Secrets {
-        Secrets::new(self.endpoint.query(), target.sid.as_ref())
+        let cookies = self.cookies.iter().flat_map(Jar::values);
+        let credentials = cookies.chain(Secrets::in_headers(&self.headers));
+        Secrets::new(self.endpoint.query(), target.sid.as_ref(), credentials)
     }
 
     fn request(&self, method: reqwest::Method, target: &Target) -> reqwest::RequestBuilder {
@@ -188,20 +194,28 @@ impl Io {
         let url = self
             .endpoint
             .url(target, timestamp.map(|name| (name, value.as_str())));
-        self.http
-            .as_reqwest()
-            .request(method, url)
-            .headers(self.headers.clone())
+        let mut headers = self.headers.clone();
+        if let Some(jar) = &self.cookies {
+            jar.add_to(&mut headers, today());
+        }
+        self.http.as_reqwest().request(method, url).headers(headers)
     }
 }
 
-fn poll_pending<T>(pending: &mut Pending<T>, cx: &mut Context<'_>) -> Poll<T> {
+fn poll_pending<T>(
+    pending: &mut Pending<T>,
+    jar: &mut Option<Jar>,
+    cx: &mut Context<'_>,
+) -> Poll<T> {
     let Some(future) = pending else {
         return Poll::Pending;
     };
-    let output = std::task::ready!(future.as_mut().poll(cx));
+    let answer = std::task::ready!(future.as_mut().poll(cx));
     *pending = None;
-    Poll::Ready(output)
+    if let Some(jar) = jar {
+        jar.store(&answer.cookies, today());
+    }
+    Poll::Ready(answer.outcome)
 }
 
 /// Eight base-36 characters, as many as the reference client's.

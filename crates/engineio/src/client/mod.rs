@@ -27,6 +27,7 @@
 //! ```
 
 mod clock;
+mod cookies;
 mod http;
 mod io;
 mod secrets;

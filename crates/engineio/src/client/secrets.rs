@@ -1,18 +1,23 @@
 //! What a request carries and an error must not show: servers repeat a request in their answers.
 
+use ::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
 use bytes::Bytes;
 
 use crate::handshake::Sid;
 
-/// The query and session id of one request.
+/// The query, session id and credentials of one request.
 pub(super) struct Secrets(Vec<String>);
 
 /// Shorter values are no credentials, and would be found everywhere.
 const LEAST_LENGTH: usize = 4;
 
 impl Secrets {
-    pub(super) fn new(query: Option<&str>, sid: Option<&Sid>) -> Self {
-        let mut secrets = Vec::new();
+    pub(super) fn new(
+        query: Option<&str>,
+        sid: Option<&Sid>,
+        others: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let mut secrets: Vec<_> = others.into_iter().collect();
         if let Some(query) = query {
             secrets.push(query.to_owned());
             for pair in query.split('&') {
@@ -31,6 +36,17 @@ impl Secrets {
         // What contains another one goes first.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self(secrets)
+    }
+
+    /// The credentials in a caller's headers.
+    pub(super) fn in_headers(headers: &HeaderMap) -> impl Iterator<Item = String> {
+        let text = |name| headers.get_all(name).iter().filter_map(|v| v.to_str().ok());
+        // What follows the scheme, `Bearer`.
+        let tokens = text(AUTHORIZATION).filter_map(|value| value.split_once(' '));
+        let cookies = text(COOKIE).flat_map(|value| value.split(';'));
+        let values = cookies.filter_map(|pair| pair.split_once('='));
+        let secrets = tokens.chain(values);
+        secrets.map(|(_, secret)| secret.trim().to_owned())
     }
 
     /// The body of an error answer without them.
@@ -54,7 +70,11 @@ mod tests {
     fn what_was_sent_does_not_come_back() {
         let json = r#"{"sid":"SESSION","pingInterval":1,"pingTimeout":1}"#;
         let sid = Handshake::parse(json).unwrap().sid;
-        let secrets = Secrets::new(Some("token=ab%2Bcd%3D&x=1&flagged&key=a+b%2Fc"), Some(&sid));
+        let secrets = Secrets::new(
+            Some("token=ab%2Bcd%3D&x=1&flagged&key=a+b%2Fc"),
+            Some(&sid),
+            ["cookie-value".into()],
+        );
         for (body, clean) in [
             (
                 "GET /?token=ab%2Bcd%3D&x=1&flagged&key=a+b%2Fc&EIO=4",
@@ -66,13 +86,24 @@ mod tests {
             ("bad key a+b/c", "bad key [redacted]"),
             ("bad key a b/c", "bad key [redacted]"),
             ("unknown SESSION", "unknown [redacted]"),
+            ("Cookie: a=cookie-value", "Cookie: a=[redacted]"),
             ("Session ID unknown", "Session ID unknown"),
         ] {
             assert_eq!(secrets.remove_from(&Bytes::from(body)), clean);
         }
         assert_eq!(
-            Secrets::new(None, None).remove_from(&Bytes::from("as it is")),
+            Secrets::new(None, None, []).remove_from(&Bytes::from("as it is")),
             "as it is"
         );
+    }
+
+    #[test]
+    fn credentials_in_headers_are_secrets() {
+        let mut headers = HeaderMap::new();
+        headers.append(AUTHORIZATION, "Bearer abc.def".parse().unwrap());
+        headers.append(COOKIE, "a=cookie1; b=cookie2==".parse().unwrap());
+        headers.append("x-other", "x=harmless".parse().unwrap());
+        let found: Vec<_> = Secrets::in_headers(&headers).collect();
+        assert_eq!(found, ["abc.def", "cookie1", "cookie2=="]);
     }
 }

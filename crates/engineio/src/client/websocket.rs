@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Message as WsMessage, Role, WebSocketConfig};
 
+use super::cookies::Answer;
 use super::http::{check_proxy, read_body, transport_error};
 use super::secrets::Secrets;
 use crate::config::Limits;
@@ -53,7 +54,7 @@ pub(super) async fn open(
     offered: Subprotocols,
     limits: Limits,
     secrets: Secrets,
-) -> Result<WebSocket, OpenError> {
+) -> Answer<Result<WebSocket, OpenError>> {
     let key = generate_key();
     let mut request = request
         .header(CONNECTION, "Upgrade")
@@ -63,10 +64,28 @@ pub(super) async fn open(
     if let Some(names) = offered.header_value() {
         request = request.header(SEC_WEBSOCKET_PROTOCOL, names);
     }
+    let sent = request.send().await.map_err(transport_error);
+    let response = sent.and_then(|response| check_proxy(response.status()).map(|()| response));
+    match response {
+        Ok(response) => {
+            let headers = response.headers().clone();
+            let outcome = open_with(response, &key, &offered, limits, secrets).await;
+            Answer::new(outcome, &headers)
+        }
+        Err(error) => Answer::without_cookies(Err(OpenError::Failed(error))),
+    }
+}
+
+/// Goes on from the answer to the handshake.
+async fn open_with(
+    mut response: reqwest::Response,
+    key: &str,
+    offered: &Subprotocols,
+    limits: Limits,
+    secrets: Secrets,
+) -> Result<WebSocket, OpenError> {
     let failed = |error| OpenError::Failed(transport_error(error));
-    let mut response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
-    check_proxy(status).map_err(OpenError::Failed)?;
     if status != 101 {
         // The status says enough where the rest does not come.
         let body = tokio::time::timeout(
@@ -79,7 +98,7 @@ pub(super) async fn open(
             &secrets.remove_from(&body),
         )));
     }
-    check(response.headers(), &key, &offered).map_err(|what| {
+    check(response.headers(), key, offered).map_err(|what| {
         OpenError::Failed(TransportError::new(TransportErrorKind::NotWebSocket, what))
     })?;
     let stream = FirstBytes::new(response.upgrade().await.map_err(failed)?);

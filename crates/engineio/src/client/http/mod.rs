@@ -6,9 +6,11 @@ mod proxy;
 
 use std::fmt;
 
+use ::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 
 pub use self::builder::{HttpBuilder, HttpError};
+use super::cookies::Answer;
 use super::secrets::Secrets;
 use crate::connection::Response;
 use crate::error::{TransportError, TransportErrorKind};
@@ -58,10 +60,26 @@ pub(super) async fn exchange(
     request: reqwest::RequestBuilder,
     limit: usize,
     secrets: Secrets,
+) -> Answer<Result<Response, TransportError>> {
+    let mut response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => return Answer::without_cookies(Err(transport_error(error))),
+    };
+    // A proxy's cookies are not the server's.
+    if let Err(error) = check_proxy(response.status()) {
+        return Answer::without_cookies(Err(error));
+    }
+    let headers = std::mem::take(response.headers_mut());
+    let outcome = read_answer(response, limit, secrets).await;
+    Answer::new(outcome, &headers)
+}
+
+async fn read_answer(
+    mut response: reqwest::Response,
+    limit: usize,
+    secrets: Secrets,
 ) -> Result<Response, TransportError> {
-    let mut response = request.send().await.map_err(transport_error)?;
     let status = response.status().as_u16();
-    check_proxy(status)?;
     let body = read_body(&mut response, limit).await?;
     Ok(if status == 200 {
         Response::new(status, body)
@@ -71,9 +89,9 @@ pub(super) async fn exchange(
 }
 
 /// A server asks for a login with 401. 407 is a proxy's, and comes as an answer where the proxy forwards requests.
-pub(super) fn check_proxy(status: u16) -> Result<(), TransportError> {
+pub(super) fn check_proxy(status: StatusCode) -> Result<(), TransportError> {
     match status {
-        407 => Err(TransportError::new(
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(TransportError::new(
             TransportErrorKind::Connect,
             explain::PROXY_LOGIN,
         )),
