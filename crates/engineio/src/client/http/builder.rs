@@ -22,6 +22,8 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// How often, and how many times, a silent peer is probed. Then the connection is dead.
 const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const TCP_KEEPALIVE_RETRIES: u32 = 3;
+/// Ten years: the library adds it to the present, which no `Duration::MAX` allows.
+const NO_LIMIT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 type Customize = Arc<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 
@@ -312,8 +314,8 @@ impl HttpBuilder {
             // A limit that was set cannot be taken back, only moved to where nobody meets it.
             builder = customize
                 .fold(builder, |builder, change| change(builder))
-                .timeout(Duration::MAX)
-                .read_timeout(Duration::MAX);
+                .timeout(NO_LIMIT)
+                .read_timeout(NO_LIMIT);
         }
         Ok(builder
             .http1_only()

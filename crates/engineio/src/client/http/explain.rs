@@ -9,7 +9,7 @@ const PROXY_UNREACHABLE: &str = "the proxy cannot be reached";
 const SOCKS_LOGIN: &str = "the proxy wants another way to log in: a user name and a password where none were given, or none";
 
 /// What the innermost cause says, and what it means. The first one that fits counts.
-const EXPLANATIONS: [(&str, &str); 29] = [
+const EXPLANATIONS: [(&str, &str); 31] = [
     (
         "InvalidContentType",
         "the server does not speak TLS; is it plain http?",
@@ -18,6 +18,10 @@ const EXPLANATIONS: [(&str, &str); 29] = [
     (
         "UnknownIssuer",
         "the certificate is signed by nobody whom this machine trusts",
+    ),
+    (
+        "certificate: BadSignature",
+        "the certificate is not signed by whom it names",
     ),
     ("certificate: Expired", "the certificate has expired"),
     ("certificate expired", "the certificate has expired"),
@@ -50,6 +54,10 @@ const EXPLANATIONS: [(&str, &str); 29] = [
     (
         "alert: CertificateUnknown",
         "the server refuses the client certificate, or asks for one",
+    ),
+    (
+        "alert: DecryptError",
+        "the server does not accept the signature of the client certificate",
     ),
     (
         "alert: UnsupportedCertificate",
