@@ -46,7 +46,8 @@ pub struct Refusal {
     pub status: u16,
     /// What the error body says, where it is one that an Engine.IO server writes.
     pub code: Option<ErrorCode>,
-    /// The server's own words: at most 200 characters, control characters removed; empty if it gave none.
+    /// The server's own words: at most 200 characters, control characters removed; empty if it gave none. Where a proxy
+    /// may be at fault, it says so behind them.
     pub message: String,
 }
 

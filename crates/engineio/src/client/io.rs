@@ -109,7 +109,9 @@ impl Io {
                 let secrets = self.secrets(&target);
                 let offered = self.subprotocols.clone();
                 let limits = self.limits.clone();
-                self.opening = Some(Box::pin(websocket::open(request, offered, limits, secrets)));
+                let is_forwarded = self.http.is_forwarded(&self.endpoint.url(&target, None));
+                let opening = websocket::open(request, offered, is_forwarded, limits, secrets);
+                self.opening = Some(Box::pin(opening));
             }
             Action::SendFrame(frame) => {
                 if let Some(websocket) = &mut self.websocket {

@@ -27,7 +27,7 @@ use crate::config::Limits;
 use crate::connection::Input;
 use crate::error::{TransportError, TransportErrorKind};
 use crate::frame::Frame;
-use crate::refusal::Refusal;
+use crate::refusal::{ErrorCode, Refusal};
 use crate::subprotocol::Subprotocols;
 
 /// Why a WebSocket could not be opened.
@@ -48,10 +48,12 @@ const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// The library keeps an answer for each ping while the socket takes nothing. `ws` draws this line at 60.
 const MAX_UNANSWERED_PINGS: usize = 256;
 
-/// Opens a WebSocket: `request` becomes the handshake of RFC 6455, section 4.1.
+/// Opens a WebSocket: `request` becomes the handshake of RFC 6455, section 4.1. `is_forwarded` says that a proxy may
+/// change it.
 pub(super) async fn open(
     request: reqwest::RequestBuilder,
     offered: Subprotocols,
+    is_forwarded: bool,
     limits: Limits,
     secrets: Secrets,
 ) -> Answer<Result<WebSocket, OpenError>> {
@@ -70,10 +72,30 @@ pub(super) async fn open(
         Ok(response) => {
             let headers = response.headers().clone();
             let outcome = open_with(response, &key, &offered, limits, secrets).await;
+            let outcome = outcome.map_err(|error| match error {
+                OpenError::Refused(refusal) if is_forwarded => {
+                    OpenError::Refused(not_forwarded(refusal))
+                }
+                error => error,
+            });
             Answer::new(outcome, &headers)
         }
         Err(error) => Answer::without_cookies(Err(OpenError::Failed(error))),
     }
+}
+
+/// A proxy that forwards leaves out what makes a request a WebSocket handshake (RFC 9110, section 7.6.1), and the
+/// reference server calls what is left a bad request; or it forwards nothing and refuses in its own words. Other codes
+/// are a server's.
+fn not_forwarded(mut refusal: Refusal) -> Refusal {
+    const HINT: &str = "the proxy may not let WebSocket through to plain http, only to https";
+    if matches!(refusal.code, None | Some(ErrorCode::BadRequest)) {
+        if !refusal.message.is_empty() {
+            refusal.message.push_str("; ");
+        }
+        refusal.message.push_str(HINT);
+    }
+    refusal
 }
 
 /// Goes on from the answer to the handshake.

@@ -97,7 +97,7 @@ async fn an_address_that_does_not_answer_gives_way_to_another_one() {
     let server = Server::start().await;
     let _hole = BlackHole::open(SECOND, server.port);
     let http = direct()
-        .connect_timeout(Duration::from_secs(2))
+        .connect_timeout(Duration::from_secs(4))
         .resolve(HOST, [SECOND, LOCALHOST]);
     session(http, &server.named_url(), POLLING).await.unwrap();
 }

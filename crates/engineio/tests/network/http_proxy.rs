@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use engineio::client::HttpBuilder;
-use engineio::{CloseReason, TransportErrorKind};
+use engineio::{CloseReason, ErrorCode, Event, TransportErrorKind, UpgradeError};
 
-use super::http_server::Server;
+use super::http_server::{Particular, Server};
 use super::proxy_server::{HttpProxy, Proxy};
 use super::tls::Authority;
-use super::{HOST, POLLING, WAYS, WEBSOCKET, direct, session, transport_error};
+use super::{
+    HOST, POLLING, UPGRADE, WAYS, WEBSOCKET, client, direct, session, transport_error, within,
+};
 
 const LOGIN: Option<&str> = Some("us:er@x:p@ss/w%rd");
 const LOGIN_IN_URL: &str = "us%3Aer%40x:p%40ss%2Fw%25rd";
+
+const NOT_THROUGH: &str = "the proxy may not let WebSocket through to plain http, only to https";
 
 fn trusting(authority: &Authority) -> HttpBuilder {
     direct()
@@ -190,4 +194,67 @@ async fn polling_by_plain_http_needs_a_proxy_that_forwards() {
         panic!("{outcome:?}")
     };
     assert_eq!(refusal.status, 405);
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_forward_websocket_to_plain_http_is_told() {
+    let by_the_book = HttpProxy {
+        is_by_the_book: true,
+        ..HttpProxy::default()
+    };
+    let for_connect_only = HttpProxy {
+        refuses_forwarding: Some("405 Method Not Allowed"),
+        ..HttpProxy::default()
+    };
+    for (settings, status) in [(by_the_book.clone(), 400), (for_connect_only, 405)] {
+        let server = Server::start().await;
+        let proxy = Proxy::http(settings).await;
+        let http = direct().proxy(&proxy.url("http", "")).unwrap();
+        let outcome = session(http, &server.named_url(), WEBSOCKET).await;
+        let Err(CloseReason::Refused(refusal)) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(refusal.status, status);
+        assert!(refusal.message.contains(NOT_THROUGH), "{refusal}");
+        // Trying again does not help.
+        assert!(!refusal.is_retryable());
+    }
+    // A session that began by polling stays there.
+    let server = Server::start().await;
+    let proxy = Proxy::http(by_the_book).await;
+    let http = direct().proxy(&proxy.url("http", "")).unwrap();
+    let mut client = client(http.build().unwrap(), &server.named_url(), UPGRADE);
+    loop {
+        match within(client.next_event()).await.unwrap() {
+            Event::UpgradeFailed(UpgradeError::Refused(refusal)) => {
+                assert!(refusal.message.contains(NOT_THROUGH), "{refusal}");
+                client.send("hello".into()).unwrap();
+            }
+            Event::Message(_) => break,
+            Event::Opened { .. } => {}
+            event => panic!("{event:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_behind_a_forwarding_proxy_is_the_server_s() {
+    let server = Server::scripted(|_| Particular {
+        refusal: Some((
+            "403 Forbidden",
+            r#"{"code":4,"message":"Forbidden"}"#.to_owned(),
+        )),
+        ..Particular::default()
+    })
+    .await;
+    let proxy = Proxy::http(HttpProxy::default()).await;
+    for way in [POLLING, WEBSOCKET] {
+        let http = direct().proxy(&proxy.url("http", "")).unwrap();
+        let outcome = session(http, &server.named_url(), way).await;
+        let Err(CloseReason::Refused(refusal)) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(refusal.code, Some(ErrorCode::Forbidden));
+        assert_eq!(refusal.message, "Forbidden");
+    }
 }

@@ -15,6 +15,9 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 const OPEN: &str = r#"0{"sid":"S","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
 
+/// What the reference server answers to a WebSocket handshake that is none.
+const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
+
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
@@ -198,7 +201,8 @@ impl Session {
             self.requests.lock().unwrap().push(request.clone());
             let particular = (self.script)(&request);
             let kind = request.kind();
-            if kind == Kind::WebSocket && particular.refusal.is_none() {
+            let is_upgrade = kind == Kind::WebSocket && request.header("upgrade").is_some();
+            if is_upgrade && particular.refusal.is_none() {
                 let key = request.header("sec-websocket-key").unwrap_or_default();
                 let accept = derive_accept_key(key.as_bytes());
                 let head = format!(
@@ -214,6 +218,7 @@ impl Session {
             }
             let (status, body) = match particular.refusal {
                 Some(refusal) => refusal,
+                None if kind == Kind::WebSocket => ("400 Bad Request", BAD_REQUEST.to_owned()),
                 None => ("200 OK", self.answer(&request).await),
             };
             let is_last = request.header("connection") == Some("close");

@@ -16,7 +16,7 @@ mod http_proxy;
 mod http_server;
 mod proxy_server;
 mod socks;
-mod system_proxy;
+mod system;
 mod tls;
 
 use std::future::Future;

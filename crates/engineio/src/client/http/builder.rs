@@ -9,7 +9,7 @@ use reqwest::ClientBuilder;
 
 use super::Http;
 use super::explain::innermost;
-use super::proxy::ProxyChoice;
+use super::proxy::{Proxies, ProxyChoice};
 
 /// Node's servers drop an idle connection after 5 s. A request that crosses with that on the way fails, and a failed
 /// request ends a session, so idle connections are given up first.
@@ -158,7 +158,9 @@ impl HttpBuilder {
     /// and macOS, where there are none, those of the network settings.
     ///
     /// A server behind `https://` is reached by an HTTP proxy's `CONNECT`, one behind `http://` by requests that the
-    /// proxy forwards. SOCKS proxies make no difference between them.
+    /// proxy forwards. Many proxies do not forward WebSocket handshakes, and some forward nothing at all: behind those,
+    /// use `https://`, or SOCKS, which makes no difference between the two. Where only the handshake is refused, a
+    /// session stays on polling, and [`UpgradeError`](crate::UpgradeError) tells why.
     ///
     /// # Errors
     ///
@@ -274,15 +276,16 @@ impl HttpBuilder {
     /// together.
     pub fn build(self) -> Result<Http, HttpError> {
         let failed = |error| HttpError::Setup(innermost(&error));
+        let proxies = Arc::new(Proxies::of(&self.proxy));
         if self.system_certificates {
             match self.clone().into_reqwest(true)?.build() {
-                Ok(client) => return Ok(Http { client }),
+                Ok(client) => return Ok(Http { client, proxies }),
                 // A machine without any system certificate can still speak plain HTTP, or trust exactly the given ones.
                 Err(error) => tracing::debug!(error = innermost(&error), "no system certificates"),
             }
         }
         let client = self.into_reqwest(false)?.build().map_err(failed)?;
-        Ok(Http { client })
+        Ok(Http { client, proxies })
     }
 
     fn into_reqwest(self, system_certificates: bool) -> Result<ClientBuilder, HttpError> {

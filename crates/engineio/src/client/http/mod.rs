@@ -5,11 +5,14 @@ mod explain;
 mod proxy;
 
 use std::fmt;
+use std::sync::Arc;
 
 use ::http::StatusCode;
 use bytes::{Bytes, BytesMut};
+use url::Url;
 
 pub use self::builder::{HttpBuilder, HttpError};
+use self::proxy::Proxies;
 use super::cookies::Answer;
 use super::secrets::Secrets;
 use crate::connection::Response;
@@ -23,6 +26,7 @@ use crate::error::{TransportError, TransportErrorKind};
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
+    proxies: Arc<Proxies>,
 }
 
 impl Http {
@@ -45,6 +49,11 @@ impl Http {
     #[must_use]
     pub fn as_reqwest(&self) -> &reqwest::Client {
         &self.client
+    }
+
+    /// Whether a proxy forwards requests for this URL, and may change them.
+    pub(super) fn is_forwarded(&self, url: &Url) -> bool {
+        self.proxies.forward(url)
     }
 }
 

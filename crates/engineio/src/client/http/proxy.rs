@@ -1,5 +1,6 @@
 //! Which proxy is used, if any.
 
+use ::http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 
@@ -63,7 +64,10 @@ impl ProxyChoice {
         if has_login && url.scheme().starts_with("socks4") {
             return Err(HttpError::ProxyLogin);
         }
-        if !is_used(&url) {
+        // The library reads the URL once more, and would connect directly where it cannot.
+        let matcher = Matcher::builder().all(String::from(url.clone())).build();
+        let anywhere = Uri::from_static("http://server.invalid/");
+        if matcher.intercept(&anywhere).is_none() {
             return Err(HttpError::Proxy);
         }
         let proxy = reqwest::Proxy::all(url).map_err(|_| HttpError::Proxy)?;
@@ -71,9 +75,50 @@ impl ProxyChoice {
     }
 }
 
-/// The library reads the URL once more, and would connect directly where it cannot.
-fn is_used(url: &Url) -> bool {
-    let matcher = Matcher::builder().all(String::from(url.clone())).build();
-    let anywhere = ::http::Uri::from_static("http://server.invalid/");
-    matcher.intercept(&anywhere).is_some()
+/// What is known of the proxies of a client.
+pub(super) struct Proxies(Option<Matcher>);
+
+impl Proxies {
+    pub(super) fn of(choice: &ProxyChoice) -> Self {
+        Self(match choice {
+            ProxyChoice::System => Some(Matcher::from_system()),
+            ProxyChoice::Direct => None,
+            ProxyChoice::Given(url) => {
+                Some(Matcher::builder().all(String::from(url.clone())).build())
+            }
+        })
+    }
+
+    /// Whether a proxy forwards requests for this URL. Those for https and those by SOCKS go through tunnels, in which
+    /// nobody changes them.
+    pub(super) fn forward(&self, url: &Url) -> bool {
+        let uri = url.as_str().parse::<Uri>();
+        let (Some(matcher), Ok(uri), "http") = (&self.0, uri, url.scheme()) else {
+            return false;
+        };
+        let scheme = matcher.intercept(&uri);
+        let scheme = scheme.as_ref().and_then(|proxy| proxy.uri().scheme_str());
+        scheme.is_some_and(|scheme| scheme.starts_with("http"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_http_by_an_http_proxy_is_forwarded() {
+        for (proxy, url, is_forwarded) in [
+            (Some("http://p:1"), "http://h:8080/?a=b%20c", true),
+            (Some("https://u:p@p:1"), "http://h/", true),
+            (Some("http://p:1"), "https://h/", false),
+            (Some("socks5h://p:1"), "http://h/", false),
+            (Some("socks4://p:1"), "http://h/", false),
+            (None, "http://h/", false),
+        ] {
+            let choice = proxy.map_or(ProxyChoice::Direct, |url| ProxyChoice::parse(url).unwrap());
+            let forwarded = Proxies::of(&choice).forward(&Url::parse(url).unwrap());
+            assert_eq!(forwarded, is_forwarded, "{proxy:?} {url}");
+        }
+    }
 }
