@@ -291,11 +291,36 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_unit()
     }
 
+    /// Rounded once, and not by way of a double; as `serde_json` does it.
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+        self.located(|reader| {
+            let mut ahead = reader.scanner;
+            let number = ahead.scalar();
+            let is_integer =
+                number.parse::<u64>().is_ok() || number.parse::<i64>().is_ok_and(|n| n != 0);
+            match number.parse::<f32>() {
+                Ok(value)
+                    if !is_integer
+                        && number
+                            .starts_with(|first: char| first == '-' || first.is_ascii_digit()) =>
+                {
+                    reader.scanner = ahead;
+                    if value.is_finite() {
+                        visitor.visit_f64(value.into())
+                    } else {
+                        Err(ReadError::custom("a number out of range"))
+                    }
+                }
+                _ => reader.any(visitor),
+            }
+        })
+    }
+
     wide_integer!(deserialize_i128 => visit_i128);
     wide_integer!(deserialize_u128 => visit_u128);
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f64 char str string
         unit unit_struct seq tuple tuple_struct identifier
     }
 }
