@@ -16,6 +16,8 @@ pub enum Release {
     Current,
     /// [`Release::Current`] with `allowEIO3`.
     Compatible,
+    /// [`Release::Current`] with socket.io-msgpack-parser, which a client must use, too.
+    MessagePack,
 }
 
 impl Release {
@@ -33,10 +35,13 @@ impl Release {
         let server = match self {
             Self::Old => "2.5",
             Self::Middle => "3.1",
-            Self::Current | Self::Compatible => "4.8",
+            Self::Current | Self::Compatible | Self::MessagePack => "4.8",
         };
         options["server"] = json!(server);
         options["allowEIO3"] = json!(self == Self::Compatible);
+        if self == Self::MessagePack {
+            options["parser"] = json!("msgpack");
+        }
         options
     }
 }

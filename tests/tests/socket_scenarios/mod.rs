@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketio::{
     AckError, Builder, ConnectError, DisconnectReason, EmitError, Event, Events, Message,
-    Reconnection, Socket,
+    Parser, Reconnection, Socket,
 };
 
 /// Runs them all against a release of the server, in a revision.
@@ -664,9 +664,14 @@ pub(crate) fn builder(server: &JsServer, namespace: &str, case: Case) -> Builder
     let mut reconnection = Reconnection::default();
     reconnection.initial_delay = Duration::from_millis(20);
     reconnection.max_delay = Duration::from_millis(100);
+    let parser = match case.release {
+        Release::MessagePack => Parser::msgpack(),
+        _ => Parser::json(),
+    };
     Builder::new(server.url(namespace))
         .engine_config(case.route.config())
         .version(case.version)
+        .parser(parser)
         .reconnection(reconnection)
         .http(http())
 }
