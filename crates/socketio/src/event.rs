@@ -38,8 +38,8 @@ pub enum Event<A> {
     /// [`report_sent`](crate::Builder::report_sent). An event that waits for a connection is told when it leaves, one
     /// that is retried each time it does; acknowledgements are not told.
     Sent(socketio_codec::Event),
-    /// So many events had been accepted, and will not be sent after all. Their senders do not wait for an outcome any
-    /// more, so it is told here.
+    /// So many events or acknowledgements had been accepted, and will not be sent after all. Their senders do not wait
+    /// for an outcome any more, so it is told here.
     Unsent {
         /// How many.
         events: u64,

@@ -14,6 +14,7 @@ use futures_util::task::AtomicWaker;
 
 use super::Event;
 use super::membership::Membership;
+use crate::error::EmitError;
 use crate::overflow::Overflow;
 
 /// Everything that happens in one namespace, in order: first [`Event::Connected`], then the server's events and the
@@ -175,11 +176,32 @@ impl Mailbox {
         if self.is_closed() {
             return;
         }
+        if let Event::Unsent { events, error } = &event
+            && self.add_unsent(*events, error)
+        {
+            return;
+        }
         self.queue.events.add(1);
         self.queue.bytes.add(bytes(&event));
         self.batch.push(event);
         if self.overflow == Overflow::DropOldest && self.queue.is_full() {
             self.flush();
+        }
+    }
+
+    /// Adds to the newest event if it says the same: nobody stops a program that goes on emitting, and reads nothing.
+    fn add_unsent(&mut self, more: u64, why: &EmitError) -> bool {
+        let mut handed_over = self.queue.lock();
+        let newest = match self.batch.last_mut() {
+            Some(newest) => Some(newest),
+            None => handed_over.events.back_mut(),
+        };
+        match newest {
+            Some(Event::Unsent { events, error }) if error == why => {
+                *events = events.saturating_add(more);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -462,6 +484,27 @@ mod tests {
         mailbox.flush();
         assert_eq!(told(&mut inbox), [r#"["x",10]"#]);
         assert_eq!((inbox.queue.depth(), inbox.queue.dropped()), ((0, 0), 7));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_one_event_however_often_it_is_told() {
+        let (mut mailbox, mut inbox) = mailbox(3, usize::MAX, Overflow::Backpressure);
+        let unsent = |events, error| Event::Unsent { events, error };
+        for _ in 0..5 {
+            mailbox.push(unsent(2, EmitError::Disconnected));
+            mailbox.flush();
+        }
+        mailbox.push(unsent(1, EmitError::NotAcknowledged));
+        mailbox.push(unsent(1, EmitError::NotAcknowledged));
+        mailbox.flush();
+        let cx = &mut Context::from_waker(Waker::noop());
+        for expected in [
+            unsent(10, EmitError::Disconnected),
+            unsent(2, EmitError::NotAcknowledged),
+        ] {
+            assert_eq!(inbox.poll_next(cx), Poll::Ready(Some(expected)));
+        }
+        assert!(inbox.poll_next(cx).is_pending());
     }
 
     #[test]

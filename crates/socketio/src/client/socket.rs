@@ -26,6 +26,10 @@ use crate::session::{AckKey, AckTicket, later};
 /// [`Limits::max_buffered_events`](crate::Limits) and [`Limits::max_buffered_bytes`](crate::Limits), and up to 16
 /// events more. Delivery is at most once: what was under way when a connection is lost may be lost with it. For at least
 /// once there are [`retries`](crate::Builder::retries).
+///
+/// Events leave in the order in which the connection's task takes them. Futures that are awaited one after the other
+/// keep their order; those that run at the same time may overtake one another. [`Socket::try_emit`] and
+/// [`Socket::sink`] keep it without waiting for each event.
 #[derive(Clone)]
 pub struct Socket {
     membership: Arc<Membership>,

@@ -218,7 +218,9 @@ impl Driver {
     /// What providers have answered.
     fn poll_providers(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
-        if let Link::Asking(asked, call) = &mut self.link
+        // As with links that wait to be opened: not before the events are read.
+        if self.blocked.is_none()
+            && let Link::Asking(asked, call) = &mut self.link
             && let Poll::Ready(dial) = asked.poll(cx)
         {
             progress = true;

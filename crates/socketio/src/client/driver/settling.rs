@@ -15,21 +15,26 @@ use crate::session::{Action, Event, Input, NamespaceKey};
 impl Driver {
     /// Carries out what the session wants and passes on what it tells.
     pub(super) fn settle(&mut self, now: Instant) {
-        while let Some(action) = self.session.poll_action() {
-            self.act(action, now);
-        }
-        while let Some((key, result)) = self.session.poll_ack() {
-            match (self.acks.remove(&key), result) {
-                // Whoever awaited it may have gone.
-                (Some(reply), result) => drop(reply.send(result)),
-                (None, Err(error)) => self.unsent(key.namespace(), error),
-                (None, Ok(_)) => {}
+        loop {
+            while let Some(action) = self.session.poll_action() {
+                self.act(action, now);
             }
-        }
-        while self.blocked.is_none()
-            && let Some((key, event)) = self.session.poll_event()
-        {
-            self.deliver(key, event, now);
+            while let Some((key, result)) = self.session.poll_ack() {
+                match (self.acks.remove(&key), result) {
+                    // Whoever awaited it may have gone.
+                    (Some(reply), result) => drop(reply.send(result)),
+                    (None, Err(error)) => self.unsent(key.namespace(), error),
+                    (None, Ok(_)) => {}
+                }
+            }
+            if self.blocked.is_some() {
+                return;
+            }
+            // What is delivered may have consequences: they come before the next event.
+            match self.session.poll_event() {
+                Some((key, event)) => self.deliver(key, event, now),
+                None => return,
+            }
         }
     }
 
@@ -171,7 +176,8 @@ impl Driver {
             {
                 return;
             }
-            Event::ConnectError { .. } | Event::Disconnected { .. } => false,
+            // Nothing that the server sends; and a link that is just being opened must be read.
+            Event::ConnectError { .. } | Event::Disconnected { .. } | Event::Unsent { .. } => false,
             _ => true,
         };
         let membership = &member.membership;
