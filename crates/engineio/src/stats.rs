@@ -29,6 +29,18 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Adds what a later connection has carried. The round trip becomes the later one's.
+    #[must_use]
+    pub fn followed_by(self, later: Self) -> Self {
+        Self {
+            packets_sent: self.packets_sent.saturating_add(later.packets_sent),
+            packets_received: self.packets_received.saturating_add(later.packets_received),
+            bytes_sent: self.bytes_sent.saturating_add(later.bytes_sent),
+            bytes_received: self.bytes_received.saturating_add(later.bytes_received),
+            heartbeat_rtt: later.heartbeat_rtt,
+        }
+    }
+
     pub(crate) fn sent(&mut self, packets: usize, bytes: usize) {
         self.packets_sent = self.packets_sent.saturating_add(packets as u64);
         self.bytes_sent = self.bytes_sent.saturating_add(bytes as u64);

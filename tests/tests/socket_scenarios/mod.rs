@@ -9,8 +9,8 @@ use engineio::{Transport, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use socketio::{
-    AckError, Builder, ConnectError, DisconnectReason, EmitError, Event, Events, Message,
-    Parser, Reconnection, Socket,
+    AckError, Builder, ConnectError, DisconnectReason, EmitError, Event, Events, Message, Parser,
+    Reconnection, Socket,
 };
 
 /// Runs them all against a release of the server, in a revision.

@@ -266,11 +266,7 @@ impl Membership {
         let (queued_events, queued_bytes) = self.queue.depth();
         let link = *self.shared.lock_stats();
         Stats {
-            packets_sent: link.packets_sent,
-            packets_received: link.packets_received,
-            bytes_sent: link.bytes_sent,
-            bytes_received: link.bytes_received,
-            heartbeat_rtt: link.heartbeat_rtt,
+            engine: link.engine,
             connections: link.connections,
             pending_acks: link.pending_acks,
             queued_events,

@@ -205,12 +205,7 @@ impl Driver {
     pub(super) fn link_stats(&self) -> LinkStats {
         let mut stats = self.done;
         if let Link::Up(live) | Link::Closing(live) = &self.link {
-            let link = live.client.stats();
-            stats.packets_sent += link.packets_sent;
-            stats.packets_received += link.packets_received;
-            stats.bytes_sent += link.bytes_sent;
-            stats.bytes_received += link.bytes_received;
-            stats.heartbeat_rtt = link.heartbeat_rtt;
+            stats.engine = stats.engine.followed_by(live.client.stats());
         }
         stats.connections = self.session.links();
         stats.pending_acks = self.session.pending_acks();
