@@ -392,6 +392,14 @@ impl Shared {
         self.upgraded(next);
     }
 
+    /// That of the present connection, or of the next one.
+    pub(super) fn transport(&self) -> Transport {
+        match self.websocket.load(Ordering::Relaxed) {
+            true => Transport::WebSocket,
+            false => Transport::Polling,
+        }
+    }
+
     pub(super) fn set_writable(&self, writable: bool) {
         self.writable.store(writable, Ordering::Relaxed);
     }
@@ -407,11 +415,7 @@ impl Shared {
     /// The largest message that the server takes, if it said so, and whether binary ones travel as base64.
     fn capacity(&self) -> (Option<u64>, bool) {
         let max = self.max_payload.load(Ordering::Relaxed);
-        let transport = match self.websocket.load(Ordering::Relaxed) {
-            true => Transport::WebSocket,
-            false => Transport::Polling,
-        };
-        let base64 = outgoing::is_base64(transport, self.force_base64);
+        let base64 = outgoing::is_base64(self.transport(), self.force_base64);
         ((max != 0).then_some(max), base64)
     }
 }

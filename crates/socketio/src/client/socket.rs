@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use engineio::Transport;
 use engineio::client::now;
 use serde::Serialize;
 use socketio_codec::{Args, Event};
@@ -240,6 +241,21 @@ impl Socket {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.membership.status.generation() != 0
+    }
+
+    /// Whether the namespace is connected or still to be, once more or for the first time. It is not any more when it was
+    /// left, or refused or lost for good: what is emitted then is refused, and it takes
+    /// [`namespace`](Self::namespace) to join it again.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !self.membership.commands.is_closed()
+    }
+
+    /// The transport in use, while the namespace is connected.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        let transport = self.membership.shared.transport();
+        self.is_connected().then_some(transport)
     }
 
     /// Leaves the namespace, for all its handles. What was emitted before is sent first.

@@ -144,6 +144,62 @@ async fn connecting_in_the_background_tells_by_events() {
 }
 
 #[tokio::test]
+async fn a_socket_is_active_until_there_will_be_no_connection_any_more() {
+    let server = Server::start().await;
+    let (socket, mut events) = server.client("").connect_in_background().unwrap();
+    assert!(socket.is_active() && !socket.is_connected());
+    let mut peer = server.rejoined().await;
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    assert!(socket.is_active() && socket.is_connected());
+    // A lost connection comes back, …
+    drop(peer);
+    let lost = next(&mut events).await;
+    assert!(!lost.is_final() && socket.is_active(), "{lost:?}");
+    peer = server.rejoined().await;
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    // … one that the server ends does not.
+    peer.send("1").await;
+    assert!(next(&mut events).await.is_final());
+    assert!(!socket.is_active() && !socket.is_connected());
+}
+
+#[tokio::test]
+async fn a_socket_that_was_left_or_refused_is_not_active() {
+    let server = Server::start().await;
+    let (socket, mut events, mut peer) = server.joined().await;
+    let (other, mut others) = socket.namespace("/no").connect_in_background().unwrap();
+    peer.expect("0/no,").await;
+    assert!(other.is_active());
+    peer.send(r#"4/no,{"message":"no"}"#).await;
+    assert!(next(&mut others).await.is_final());
+    assert!(!other.is_active() && socket.is_active());
+    let serve = async {
+        peer.expect("1").await;
+        peer.expect_close().await;
+    };
+    within(async { tokio::join!(socket.disconnect(), serve) }).await;
+    assert!(next(&mut events).await.is_final());
+    assert!(!socket.is_active());
+}
+
+#[tokio::test]
+async fn a_socket_tells_its_transport_while_it_is_connected() {
+    let server = Server::start().await;
+    let (socket, mut events, peer) = server.joined().await;
+    assert_eq!(socket.transport(), Some(Transport::WebSocket));
+    drop(peer);
+    assert!(!next(&mut events).await.is_final());
+    assert_eq!(socket.transport(), None);
+
+    let server = Server::start().await;
+    let client = server.client("").transports([Transport::Polling]);
+    let connecting = tokio::spawn(client.connect());
+    server.serve_polling_session(&[r#"40{"sid":"s"}"#]).await;
+    let (socket, _events) = within(connecting).await.unwrap().unwrap();
+    assert_eq!(socket.transport(), Some(Transport::Polling));
+}
+
+#[tokio::test]
 async fn retry_on_initial_connect() {
     let server = Server::start().await;
     let url = server.url("");
