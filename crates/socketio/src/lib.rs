@@ -3,7 +3,8 @@
 //! It speaks revision 5 of the protocol (servers socket.io 3.x and 4.x), on demand revision 4 (2.x), and can find out
 //! which one a server speaks: see [`Builder::version`]. [`connect`] takes a URL and gives a pair: a
 //! [`Socket`], a cheap handle to emit with, and [`Events`], a stream of everything that happens, the coming and going
-//! of the connection included. There are no callbacks.
+//! of the connection included. There are no callbacks. [`migrating`] says, name by name, what replaces what of other
+//! clients.
 //!
 #![cfg_attr(feature = "client", doc = "```no_run")]
 #![cfg_attr(not(feature = "client"), doc = "```text")]
@@ -40,15 +41,20 @@
 //! # What to rely on
 //!
 //! * **Arguments**: a tuple is the list of arguments, `()` is none, anything else is one; in both directions.
-//! * **Events never lie**: after a [`Event::Disconnected`], events of the server may have been missed; after the next
-//!   [`Event::Connected`] they come again. A loss and a failed attempt say whether and when there will be another attempt.
+//! * **Events never lie**: after a [`Event::Disconnected`], events of the server may have been missed, unless the next
+//!   [`Event::Connected`] is [recovered](Connected::recovered). A loss and a failed attempt say whether and when there
+//!   will be another attempt; what was accepted and not sent after all is told by [`Event::Unsent`].
 //! * **Acknowledgements always settle**: with the reply, the timeout, or the loss of the connection. Ids are never used
 //!   twice, and an event of an earlier connection cannot be acknowledged on a later one.
-//! * **Everything is bounded**: [`Limits`], [`Builder::event_queue`]. Who emits faster than the network waits; who reads
-//!   slower than the server sends slows the server down.
+//! * **Everything is bounded**: [`Limits`], [`Builder::event_queue`]. Who emits faster than the network waits, or is
+//!   refused ([`Socket::try_emit`], [`Builder::offline`]). Who reads slower than the server sends slows the server down,
+//!   or loses the oldest events and is told, or is disconnected, as [`Overflow`] says.
 //! * **Nothing leaks**: dropping a future takes back what it asked for; dropping all handles closes the connection and
 //!   ends its task.
-//! * **Reconnection** is capped exponential backoff with jitter, see [`Reconnection`]; it starts with the first success.
+//! * **Delivery** is at most once, or at least once with [`Builder::retries`].
+//! * **Reconnection** is capped exponential backoff with jitter, see [`Reconnection`]. It starts with the first success,
+//!   unless [the first attempt is retried too](Reconnection::retry_on_initial_connect). What is retried, [`Decide`] can
+//!   change, and what an attempt uses, [`Builder::provider`] and [`Builder::auth_provider`] bring anew each time.
 //!
 //! # Without tokio
 //!
@@ -74,6 +80,10 @@ mod url;
 
 #[cfg(feature = "client")]
 mod client;
+
+#[cfg(all(doc, feature = "client"))]
+#[doc = include_str!("../MIGRATING.md")]
+pub mod migrating {}
 
 pub use bytes::Bytes;
 pub use engineio::{self, Transport, Version};
