@@ -14,7 +14,7 @@ use crate::error::{ConnectError, DisconnectReason, EmitError};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event<A> {
-    /// The namespace is joined: the first thing reported, and then once after each reconnection.
+    /// The namespace is joined: for the first time, and then once after each reconnection.
     Connected(Connected),
     /// The server sent an event.
     Message(Message<A>),

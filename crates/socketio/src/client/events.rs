@@ -17,8 +17,9 @@ use super::membership::Membership;
 use crate::error::EmitError;
 use crate::overflow::Overflow;
 
-/// Everything that happens in one namespace, in order: first [`Event::Connected`], then the server's events and the
-/// namespace's lifecycle. The stream ends behind an event that [is final](crate::event::Event::is_final).
+/// Everything that happens in one namespace, in order: first [`Event::Connected`], behind the failures before it if
+/// those are told, then the server's events and the namespace's lifecycle. The stream ends behind an event that
+/// [is final](crate::event::Event::is_final).
 ///
 /// Read it: the queue is bounded, in events ([`Builder::event_queue`](crate::Builder::event_queue)) and in bytes
 /// ([`Limits::max_queued_bytes`](crate::Limits::max_queued_bytes)). What happens when it is full,

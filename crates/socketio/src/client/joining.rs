@@ -154,7 +154,8 @@ impl NamespaceBuilder {
     }
 
     /// Joins the namespace. If the connection is down, it waits for the next attempt; if it was closed behind its last
-    /// namespace, it is opened anew. The first failure is returned, and not retried.
+    /// namespace, it is opened anew. The first failure is returned, and not retried, as
+    /// [`Builder::connect`](crate::Builder::connect) says.
     ///
     /// # Errors
     ///
