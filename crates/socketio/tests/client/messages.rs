@@ -183,6 +183,27 @@ async fn the_number_of_attachments_is_limited_and_the_limit_can_be_raised() {
 }
 
 #[tokio::test]
+async fn an_acknowledgement_can_be_awaited_for_as_long_as_the_connection_lasts() {
+    let server = Server::start().await;
+    let (socket, _events, mut peer) = server.joined().await;
+    let asking = socket.emit_with_ack("a", (), Duration::MAX);
+    let serve = async {
+        peer.expect(r#"20["a"]"#).await;
+        peer.send("30[7]").await;
+    };
+    let (reply, ()) = within(async { tokio::join!(asking, serve) }).await;
+    assert_eq!(reply.unwrap().parse::<u8>(), Ok(7));
+
+    let asking = socket.emit_with_ack("b", (), Duration::MAX);
+    let serve = async {
+        peer.expect(r#"21["b"]"#).await;
+        drop(peer);
+    };
+    let (reply, ()) = within(async { tokio::join!(asking, serve) }).await;
+    assert_eq!(reply, Err(AckError::Disconnected));
+}
+
+#[tokio::test]
 async fn reserved_names_are_refused() {
     let server = Server::start().await;
     let (socket, _events, _peer) = server.joined().await;
