@@ -156,6 +156,7 @@ mod query;
 mod revision;
 mod scan;
 mod ser;
+mod spread;
 
 pub use args::{Args, RawArgs};
 pub use bytes::Bytes;
@@ -171,6 +172,7 @@ pub use parser::{CustomDecoder, CustomParser, Parser, ParserDecoder, Part, Parts
 pub use query::Query;
 pub use revision::Revision;
 pub use serde_json::value::RawValue;
+pub use spread::Spread;
 
 #[cfg(test)]
 mod tests {

@@ -44,7 +44,8 @@ impl Failure<'_> {
                 | DisconnectReason::Refused { .. }
                 | DisconnectReason::ClientDisconnect
                 | DisconnectReason::Overflow => false,
-                DisconnectReason::LinkClosed(_)
+                DisconnectReason::Reconnecting
+                | DisconnectReason::LinkClosed(_)
                 | DisconnectReason::Decode(_)
                 | DisconnectReason::ConnectTimeout
                 | DisconnectReason::TooManyHeldEvents => true,

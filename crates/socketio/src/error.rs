@@ -25,6 +25,9 @@ pub enum DisconnectReason {
     /// This side left: by `disconnect()`, or by dropping the last handle. Not retried.
     #[error("disconnected by this side")]
     ClientDisconnect,
+    /// This side wanted a new connection: [`Socket::reconnect`](crate::Socket::reconnect). Retried at once.
+    #[error("reconnecting, as this side wanted")]
+    Reconnecting,
     /// The connection is gone. Retried.
     #[error("the connection was lost: {0}")]
     LinkClosed(CloseReason),
@@ -54,7 +57,10 @@ impl DisconnectReason {
             | Self::ClientDisconnect
             | Self::Overflow => false,
             Self::LinkClosed(reason) => reason.is_retryable(),
-            Self::Decode(_) | Self::ConnectTimeout | Self::TooManyHeldEvents => true,
+            Self::Reconnecting
+            | Self::Decode(_)
+            | Self::ConnectTimeout
+            | Self::TooManyHeldEvents => true,
         }
     }
 }

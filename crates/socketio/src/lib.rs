@@ -88,7 +88,7 @@ pub mod migrating {}
 pub use bytes::Bytes;
 pub use engineio::{self, Transport, Version};
 pub use socketio_codec as codec;
-pub use socketio_codec::{Args, ArgsError, Json, Namespace, Parser};
+pub use socketio_codec::{Args, ArgsError, Json, Namespace, Parser, Spread};
 
 pub use decision::{Decide, Decision, Failure};
 pub use error::{AckError, ConnectError, DisconnectReason, EmitError, ProviderError};

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read};
 use std::time::Duration;
 
 use serde::Deserialize;
+use socketio::Spread;
 use tokio::sync::mpsc;
 
 use crate::value::{Arguments, Value};
@@ -91,7 +92,7 @@ fn arguments(args: Option<Vec<Value>>) -> Result<Arguments, String> {
         .into_iter()
         .map(|value| value.decode_base64().map_err(|error| error.to_string()))
         .collect::<Result<_, _>>()
-        .map(Arguments)
+        .map(Spread)
 }
 
 /// Reads standard input on a thread of its own, which nothing waits for; the channel ends with it. An item is a line,
@@ -158,7 +159,7 @@ mod tests {
 
     fn values(args: &[serde_json::Value]) -> Arguments {
         let values = args.iter().map(|arg| Value::deserialize(arg).unwrap());
-        Arguments(values.collect())
+        Spread(values.collect())
     }
 
     #[test]

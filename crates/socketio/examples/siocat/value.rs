@@ -5,10 +5,10 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, SerializeTuple, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 use serde_json::value::{RawValue, to_raw_value};
-use socketio::{Args, ArgsError, Bytes};
+use socketio::{Args, ArgsError, Bytes, Spread};
 
 /// The only key of an object that stands for bytes.
 const BASE64: &str = "$base64";
@@ -109,19 +109,8 @@ fn as_it_is(json: &str) -> Option<Box<RawValue>> {
     RawValue::from_string(json.to_owned()).ok()
 }
 
-/// A list of arguments to be sent. To serde it is a tuple, which is what makes it a list and not one argument.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Arguments(pub(crate) Vec<Value>);
-
-impl Serialize for Arguments {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut tuple = serializer.serialize_tuple(self.0.len())?;
-        for value in &self.0 {
-            tuple.serialize_element(value)?;
-        }
-        tuple.end()
-    }
-}
+/// A list of arguments to be sent.
+pub(crate) type Arguments = Spread<Value>;
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -220,7 +209,7 @@ mod tests {
     fn sent(line: &str) -> Result<Args, String> {
         let values: Vec<Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let values: Result<_, _> = values.into_iter().map(Value::decode_base64).collect();
-        let arguments = Arguments(values.map_err(|error| error.to_string())?);
+        let arguments = Spread(values.map_err(|error| error.to_string())?);
         Args::new(&arguments).map_err(|error| error.to_string())
     }
 

@@ -91,6 +91,8 @@ pub(super) enum Control {
         id: MembershipId,
         done: Option<oneshot::Sender<()>>,
     },
+    /// A new connection is wanted, now. Said again only when it has been heard.
+    Reconnect,
     /// Somebody does not await this acknowledgement any more. If nothing is in here, its event has not been taken, and
     /// will not be.
     AckDropped(Arc<OnceLock<AckKey>>),
@@ -145,6 +147,8 @@ pub(super) struct Shared {
     websocket: AtomicBool,
     /// Whether what is sent now leaves at once.
     writable: AtomicBool,
+    /// Whether the task has been asked for a new connection, and has not heard it yet.
+    reconnecting: AtomicBool,
     pub(super) offline: Offline,
     pub(super) stats: Mutex<LinkStats>,
 }
@@ -362,6 +366,7 @@ impl Shared {
             force_base64: config.force_base64,
             stats: Mutex::default(),
             writable: AtomicBool::new(false),
+            reconnecting: AtomicBool::new(false),
             max_attachments: limits.codec.max_attachments,
             max_queued_bytes: limits.max_queued_bytes,
             last_id: AtomicU64::new(0),
@@ -398,6 +403,15 @@ impl Shared {
             true => Transport::WebSocket,
             false => Transport::Polling,
         }
+    }
+
+    /// Whether this is the first wish for a new connection since the last one was heard.
+    pub(super) fn wants_reconnect(&self) -> bool {
+        !self.reconnecting.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn reconnect_heard(&self) {
+        self.reconnecting.store(false, Ordering::Release);
     }
 
     pub(super) fn set_writable(&self, writable: bool) {

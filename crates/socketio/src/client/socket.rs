@@ -258,6 +258,20 @@ impl Socket {
         self.is_connected().then_some(transport)
     }
 
+    /// Replaces the connection by a new one, for all its namespaces; or, while there is none, makes the next attempt now
+    /// instead of later. For a program that knows more than the connection does: the network has changed, the token has
+    /// been replaced.
+    ///
+    /// Each namespace that is joined reports [`DisconnectReason::Reconnecting`](crate::DisconnectReason), and is joined
+    /// again. The old connection is closed first, for which it has its
+    /// [`close_timeout`](engineio::Config::close_timeout).
+    pub fn reconnect(&self) {
+        if self.membership.shared.wants_reconnect() {
+            // An error means that the task is gone, and the connection with it.
+            self.membership.control.send(Control::Reconnect).ok();
+        }
+    }
+
     /// Leaves the namespace, for all its handles. What was emitted before is sent first.
     ///
     /// Sent is not handled: the reference server drops events that it reads together with the DISCONNECT behind them,

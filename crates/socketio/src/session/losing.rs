@@ -119,6 +119,48 @@ impl Session {
         self.rest();
     }
 
+    /// Replaces the link by a new one, or makes the next attempt now instead of later. It is no failure: nobody decides on
+    /// it, and no attempt is counted.
+    pub fn reconnect(&mut self, now: Instant) {
+        match &mut self.link {
+            Link::Open(_) => {
+                for index in 0..self.slots.len() {
+                    self.detach(now, index);
+                }
+                self.finding.lost();
+                self.forget_abandoned();
+                self.link = Link::Closing { reopen: Some(now) };
+                self.actions.push_back(Action::CloseLink);
+                self.close_unused_link();
+            }
+            Link::Waiting { at } | Link::Closing { reopen: Some(at) } => *at = now,
+            Link::Down | Link::Opening | Link::Closing { reopen: None } => return,
+        }
+        for active in self.slots.iter_mut().filter_map(Slot::active) {
+            if active.is_pausing() {
+                active.phase = Phase::Waiting;
+            }
+        }
+    }
+
+    /// Takes a namespace off its link, for the next one.
+    fn detach(&mut self, now: Instant, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let key = slot.key(index);
+        match slot.active() {
+            Some(active) if active.is_joined() => {
+                let retry_in = Some(Duration::ZERO);
+                let reason = DisconnectReason::Reconnecting;
+                self.interrupt(now, key, retry_in, Event::Disconnected { reason, retry_in });
+            }
+            // It has nothing to lose yet, and will be asked for again.
+            Some(active) if !active.is_pausing() => active.phase = Phase::Waiting,
+            Some(_) | None => {}
+        }
+    }
+
     /// A namespace could not be joined, while the link is still there.
     pub(super) fn not_joined(
         &mut self,

@@ -173,3 +173,30 @@ async fn an_emit_without_room_waits_for_the_connection_and_sends_nothing_when_dr
     socket.emit("after", ()).await.unwrap();
     peer.expect(r#"2["after"]"#).await;
 }
+
+#[tokio::test]
+async fn a_program_may_want_a_new_connection() {
+    let server = Server::start().await;
+    let (socket, mut events, mut peer) = server.joined().await;
+    // However often it says so.
+    for _ in 0..100 {
+        socket.reconnect();
+    }
+    let serve = async {
+        peer.expect_close().await;
+        drop(peer);
+        server.rejoined().await
+    };
+    let follow = async {
+        let reason = DisconnectReason::Reconnecting;
+        let retry_in = Some(Duration::ZERO);
+        assert_eq!(
+            next(&mut events).await,
+            Event::Disconnected { reason, retry_in }
+        );
+        assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    };
+    let (mut peer, ()) = within(async { tokio::join!(serve, follow) }).await;
+    socket.emit("again", ()).await.unwrap();
+    peer.expect(r#"2["again"]"#).await;
+}

@@ -138,6 +138,11 @@ impl Driver {
                         self.leave(index, now);
                     }
                 }
+                Control::Reconnect => {
+                    self.shared.reconnect_heard();
+                    self.session.reconnect(now);
+                    self.settle(now);
+                }
                 Control::AckDropped(awaited) => {
                     if let Some(key) = awaited.get()
                         && self.acks.remove(key).is_some()

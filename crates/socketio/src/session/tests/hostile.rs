@@ -16,6 +16,7 @@ enum Step {
     EmitRetried(u8, u64),
     Cancel(u8),
     LeaveUnread(u8),
+    Reconnect,
     Opened,
     Closed,
     NoTarget,
@@ -42,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         ((0..3_u8), (1..30_u64)).prop_map(|(n, s)| Step::EmitRetried(n, s)),
         any::<u8>().prop_map(Step::Cancel),
         (0..3_u8).prop_map(Step::LeaveUnread),
+        Just(Step::Reconnect),
         Just(Step::Opened),
         Just(Step::Opened),
         Just(Step::Closed),
@@ -145,6 +147,7 @@ proptest! {
                 Step::LeaveUnread(n) => {
                     if let Some(key) = keys[usize::from(n)] { script.session.leave_unread(key); }
                 }
+                Step::Reconnect => script.session.reconnect(script.now),
                 Step::NoTarget => {
                     // In place of a link, and not of one that is open.
                     if !open {

@@ -266,3 +266,60 @@ fn who_joins_for_the_first_time_does_not_wait_for_the_readers_of_others() {
     script.after_secs(20);
     script.tells(&["/a connect error: the server did not answer CONNECT in time; for good"]);
 }
+
+#[test]
+fn a_new_link_on_demand() {
+    let (mut script, root) = Script::joined();
+    script.join("/b");
+    script.skip_actions();
+    let ack = script.emit_with_ack(root, "asks", 60);
+    script.skip_actions();
+    script.session.reconnect(script.now);
+    assert_eq!(script.acks(), [(ack, Err(AckError::Disconnected))]);
+    script.wants(&["close link"]);
+    // What was about to be joined has nothing to tell.
+    script.tells(&["/ disconnected: reconnecting, as this side wanted; retry in 0ns"]);
+    script.emit(root, "meanwhile").unwrap();
+    script.link_closed(CloseReason::Local);
+    script.after_secs(0);
+    script.link_opened();
+    script.wants(&["open link", "0", "0/b,"]);
+    script.server(REPLY);
+    script.wants(&[r#"2["meanwhile"]"#]);
+    // It was no failure.
+    script.link_lost();
+    script.tells(&[
+        "/ connected as s1",
+        &format!("/ disconnected: {LOST}; retry in 1s"),
+        "/b connect error: no connection: no ping from the server in time; for good",
+    ]);
+}
+
+#[test]
+fn an_attempt_at_once_on_demand() {
+    let (mut script, _) = Script::joined();
+    script.link_lost();
+    script.wants(&[]);
+    script.session.reconnect(script.now);
+    script.after_secs(0);
+    script.wants(&["open link"]);
+    // While it is being opened there is nothing to do better.
+    script.session.reconnect(script.now);
+    script.wants(&[]);
+    script.link_opened();
+    script.wants(&["0"]);
+}
+
+#[test]
+fn nobody_reconnects_for_nobody() {
+    let (mut script, root) = Script::joined();
+    script.session.leave(root);
+    script.skip();
+    script.session.reconnect(script.now);
+    script.wants(&[]);
+    script.link_closed(CloseReason::Local);
+    script.session.reconnect(script.now);
+    script.after_secs(9);
+    script.wants(&[]);
+    assert!(script.session.is_idle());
+}
