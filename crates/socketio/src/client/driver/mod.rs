@@ -274,63 +274,73 @@ impl Driver {
         self.link = Link::Up(Box::new(Live { client, span }));
     }
 
-    /// What the engine has to tell.
+    /// What the engine has to tell, until there is no more, or the link is gone.
     fn poll_link(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let (Link::Up(live) | Link::Closing(live)) = &self.link else {
+            return false;
+        };
+        let span = live.span.clone();
+        let _in = span.enter();
         for count in 0..MESSAGES {
             let (Link::Up(live) | Link::Closing(live)) = &mut self.link else {
                 return count > 0;
             };
-            let span = live.span.clone();
-            let _in = span.enter();
             let Poll::Ready(event) = live.client.poll_event(cx) else {
                 return count > 0;
             };
-            if matches!(event, None | Some(engineio::Event::Closed(_))) {
+            let ended = matches!(event, None | Some(engineio::Event::Closed(_)));
+            if ended {
                 self.done = self.link_stats();
                 self.link = Link::Down;
                 self.shared.closed(self.dialer.first_transport());
             }
-            let input = match event {
-                Some(engineio::Event::Opened {
+            if let Some(input) = self.input(event) {
+                self.session.handle_input(now, input);
+                self.settle(now);
+            }
+            if ended {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// What it means to the session.
+    fn input(&self, event: Option<engineio::Event>) -> Option<Input> {
+        match event {
+            Some(engineio::Event::Message(message)) => return Some(Input::Message(message)),
+            Some(engineio::Event::Opened {
+                handshake,
+                transport,
+                version,
+            }) => {
+                tracing::debug!(%transport, %version, "the connection is open");
+                let max_payload = capacity(version, handshake.max_payload);
+                self.shared.opened(transport, max_payload);
+                return Some(Input::LinkOpened {
                     handshake,
                     transport,
                     version,
-                }) => {
-                    tracing::debug!(%transport, %version, "the connection is open");
-                    let max_payload = capacity(version, handshake.max_payload);
-                    self.shared.opened(transport, max_payload);
-                    Input::LinkOpened {
-                        handshake,
-                        transport,
-                        version,
-                    }
-                }
-                Some(engineio::Event::Message(message)) => Input::Message(message),
-                Some(engineio::Event::Upgraded(transport)) => {
-                    tracing::debug!(%transport, "the connection was upgraded");
-                    self.shared.upgraded(transport);
-                    Input::LinkUpgraded(transport)
-                }
-                // The engine has traced why, without the words of the server.
-                Some(engineio::Event::TransportFailed { transport, .. }) => {
-                    tracing::debug!(%transport, "the next transport is tried");
-                    continue;
-                }
-                Some(engineio::Event::UpgradeFailed(_)) => {
-                    tracing::debug!("the upgrade failed");
-                    continue;
-                }
-                Some(engineio::Event::Closed(reason)) => {
-                    tracing::debug!("the connection is closed");
-                    Input::LinkClosed(reason)
-                }
-                Some(_) => continue,
-                None => Input::LinkClosed(CloseReason::Local),
-            };
-            self.session.handle_input(now, input);
-            self.settle(now);
+                });
+            }
+            Some(engineio::Event::Upgraded(transport)) => {
+                tracing::debug!(%transport, "the connection was upgraded");
+                self.shared.upgraded(transport);
+                return Some(Input::LinkUpgraded(transport));
+            }
+            Some(engineio::Event::Closed(reason)) => {
+                tracing::debug!("the connection is closed");
+                return Some(Input::LinkClosed(reason));
+            }
+            None => return Some(Input::LinkClosed(CloseReason::Local)),
+            // The engine has traced why, without the words of the server.
+            Some(engineio::Event::TransportFailed { transport, .. }) => {
+                tracing::debug!(%transport, "the next transport is tried");
+            }
+            Some(engineio::Event::UpgradeFailed(_)) => tracing::debug!("the upgrade failed"),
+            Some(_) => {}
         }
-        true
+        None
     }
 
     /// What is to be sent: some commands of each member in turn, while they can leave or be buffered.
