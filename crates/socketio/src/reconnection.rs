@@ -12,7 +12,8 @@ use crate::decision::Decide;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Reconnection {
-    /// How many attempts are made in a row; `None` is no limit, `Some(0)` no reconnection at all. Default: `None`.
+    /// How many attempts are made in a row for a namespace; `None` is no limit, `Some(0)` no reconnection at all. An
+    /// attempt that several namespaces make together is one of each. Default: `None`.
     pub max_attempts: Option<u32>,
     /// The longest delay before the first attempt; it doubles with each further one. Zero retries at once.
     /// Default: 1 s.
@@ -23,8 +24,8 @@ pub struct Reconnection {
     /// 4 s. It is taken off, also at `max_delay`, so clients that lost the same server do not return together.
     /// Default: 0.5.
     pub jitter: f64,
-    /// How long a connection must have lasted, from its first joined namespace on, until the attempts before it are
-    /// forgotten. So a server that accepts and then drops every connection is not called at full speed.
+    /// How long a namespace must have been joined until the attempts before that are forgotten. So a server that accepts
+    /// and then drops every connection is not called at full speed.
     /// Default: 30 s.
     pub stable_after: Duration,
     /// Whether a namespace that has never been joined is treated like one that has: its failures are events, and

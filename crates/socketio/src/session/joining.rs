@@ -56,7 +56,7 @@ impl Session {
                         ask: self.asks,
                     };
                     active.phase = Phase::Asking(ask);
-                    let attempt = self.attempts;
+                    let attempt = active.attempts;
                     self.actions
                         .push_back(Action::AskAuth { key: ask, attempt });
                 }
@@ -187,8 +187,7 @@ impl Session {
                 active.phase = Phase::Waiting;
             }
         }
-        self.link = Link::Closing { reopen: Some(now) };
-        self.actions.push_back(Action::CloseLink);
+        self.close_link(Some(now));
     }
 
     pub(super) fn connect_accepted(&mut self, now: Instant, index: usize, payload: Option<&Json>) {
@@ -225,7 +224,6 @@ impl Session {
                     missed.for_each(|(event, _)| recovery.received(now, event));
                 }
                 slot.generation += 1;
-                link.joined_at.get_or_insert(now);
                 let id = link.protocol.socket_id(&slot.name, payload);
                 self.finding.joined(&mut link.protocol, id.as_deref());
                 let connected = Connected {

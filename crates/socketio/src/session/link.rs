@@ -1,6 +1,6 @@
 //! The one connection below all namespaces.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use engineio::{CloseReason, Message, Transport};
 use socketio_codec::{DecodeError, Namespace, Packet, ParserDecoder};
@@ -43,8 +43,6 @@ pub(super) struct Open {
     max_payload: Option<u64>,
     pub(super) protocol: Protocol,
     decoder: ParserDecoder,
-    /// When its first namespace was joined.
-    pub(super) joined_at: Option<Instant>,
 }
 
 impl Link {
@@ -62,7 +60,6 @@ impl Link {
             max_payload,
             protocol,
             decoder,
-            joined_at: None,
         }))
     }
 
@@ -118,11 +115,6 @@ impl Open {
             // Engine.IO has no other messages.
             _ => Ok(None),
         }
-    }
-
-    pub(super) fn is_stable(&self, now: Instant, after: Duration) -> bool {
-        self.joined_at
-            .is_some_and(|at| now.saturating_duration_since(at) >= after)
     }
 }
 

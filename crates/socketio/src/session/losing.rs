@@ -8,25 +8,37 @@ use super::{AckKey, Action, Event, Session, active, later};
 use crate::decision::{Decision, Failure};
 use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
 
-/// The usual delay of all namespaces that fail together: drawn once, and only if one needs it.
-enum Delay {
-    NotDrawn,
-    Drawn(Option<Duration>),
-}
+/// The jitter of all namespaces that fail together: drawn once, and only if one needs it.
+type Jitter = Option<f64>;
 
 impl Session {
     pub(super) fn open_link(&mut self) {
         self.link = Link::Opening;
         self.actions.push_back(Action::OpenLink {
             version: self.finding.version(),
-            attempt: self.attempts,
+            attempt: self.attempts(),
             websocket_first: self.config.remember_upgrade && self.upgraded,
         });
+    }
+
+    /// How many attempts were made by those for whose sake a link is opened.
+    fn attempts(&self) -> u32 {
+        let attempts = self.slots.iter().filter_map(|slot| match &slot.state {
+            State::Active(active) if !active.is_pausing() => Some(active.attempts),
+            _ => None,
+        });
+        attempts.max().unwrap_or(0)
     }
 
     /// Gives up a link that is of no use any more.
     pub(super) fn fail_link(&mut self, now: Instant, loss: &Loss) {
         let reopen = self.lose(now, loss);
+        self.close_link(reopen);
+    }
+
+    /// Asks for the end of the link. Nothing that the server still says on it counts.
+    pub(super) fn close_link(&mut self, reopen: Option<Instant>) {
+        self.forget_abandoned();
         self.link = Link::Closing { reopen };
         self.actions.push_back(Action::CloseLink);
     }
@@ -37,10 +49,7 @@ impl Session {
             return;
         }
         match self.link {
-            Link::Opening | Link::Open(_) => {
-                self.link = Link::Closing { reopen: None };
-                self.actions.push_back(Action::CloseLink);
-            }
+            Link::Opening | Link::Open(_) => self.close_link(None),
             Link::Closing { .. } => self.link = Link::Closing { reopen: None },
             Link::Waiting { .. } => self.link = Link::Down,
             Link::Down => {}
@@ -55,21 +64,16 @@ impl Session {
 
     /// Tells every namespace that the link is gone and returns when to open the next one.
     pub(super) fn lose(&mut self, now: Instant, loss: &Loss) -> Option<Instant> {
-        if let Link::Open(link) = &self.link
-            && link.is_stable(now, self.config.reconnection.stable_after)
-        {
-            self.attempts = 0;
-        }
         self.finding.lost();
         self.forget_abandoned();
-        let mut delay = Delay::NotDrawn;
+        let mut jitter = Jitter::None;
         for index in 0..self.slots.len() {
-            self.lose_one(now, index, loss, &mut delay);
+            self.lose_one(now, index, loss, &mut jitter);
         }
         self.next_attempt()
     }
 
-    fn lose_one(&mut self, now: Instant, index: usize, loss: &Loss, delay: &mut Delay) {
+    fn lose_one(&mut self, now: Instant, index: usize, loss: &Loss, jitter: &mut Jitter) {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
@@ -79,12 +83,13 @@ impl Session {
             None | Some(Phase::Pausing { .. }) => {}
             Some(Phase::Joined { .. }) => {
                 let reason = loss.reason();
-                let retry_in = self.retry_in(key, Failure::Disconnected(&reason), delay);
+                self.forget_attempts(now, key);
+                let retry_in = self.retry_in(key, Failure::Disconnected(&reason), jitter);
                 self.interrupt(now, key, retry_in, Event::Disconnected { reason, retry_in });
             }
             Some(_) => {
                 let error = loss.error();
-                let retry_in = self.retry_in(key, Failure::NotConnected(&error), delay);
+                let retry_in = self.retry_in(key, Failure::NotConnected(&error), jitter);
                 self.interrupt(now, key, retry_in, Event::ConnectError { error, retry_in });
             }
         }
@@ -92,14 +97,9 @@ impl Session {
 
     /// A namespace is no longer joined, while the link is still there.
     pub(super) fn put_out(&mut self, now: Instant, key: NamespaceKey, reason: DisconnectReason) {
-        let stable_after = self.config.reconnection.stable_after;
-        if let Some(active) = active(&mut self.slots, key)
-            && matches!(active.phase, Phase::Joined { since } if later(since, stable_after) <= now)
-        {
-            self.attempts = 0;
-        }
+        self.forget_attempts(now, key);
         let failure = Failure::Disconnected(&reason);
-        let retry_in = self.retry_in(key, failure, &mut Delay::NotDrawn);
+        let retry_in = self.retry_in(key, failure, &mut Jitter::None);
         self.interrupt(now, key, retry_in, Event::Disconnected { reason, retry_in });
         self.rest();
     }
@@ -128,9 +128,7 @@ impl Session {
                     self.detach(now, index);
                 }
                 self.finding.lost();
-                self.forget_abandoned();
-                self.link = Link::Closing { reopen: Some(now) };
-                self.actions.push_back(Action::CloseLink);
+                self.close_link(Some(now));
                 self.close_unused_link();
             }
             Link::Waiting { at } | Link::Closing { reopen: Some(at) } => *at = now,
@@ -170,7 +168,7 @@ impl Session {
         error: ConnectError,
     ) {
         let failure = Failure::NotConnected(&error);
-        let retry_in = self.retry_in(key, failure, &mut Delay::NotDrawn);
+        let retry_in = self.retry_in(key, failure, &mut Jitter::None);
         let event = Event::ConnectError { error, retry_in };
         if retry_in.is_some() {
             self.interrupt(now, key, retry_in, event);
@@ -185,12 +183,23 @@ impl Session {
         active.established || self.config.reconnection.retry_on_initial_connect
     }
 
-    /// When a namespace is to be joined again, if at all. All that is lost at a time is retried at a time.
+    /// The attempts that led to a namespace that was joined for long are of no account any more.
+    fn forget_attempts(&mut self, now: Instant, key: NamespaceKey) {
+        let stable_after = self.config.reconnection.stable_after;
+        if let Some(active) = active(&mut self.slots, key)
+            && matches!(active.phase, Phase::Joined { since } if later(since, stable_after) <= now)
+        {
+            active.attempts = 0;
+        }
+    }
+
+    /// When a namespace is to be joined again, if at all. All that is lost at a time, and was not lost before, is
+    /// retried at a time.
     fn retry_in(
         &mut self,
         key: NamespaceKey,
         failure: Failure<'_>,
-        delay: &mut Delay,
+        jitter: &mut Jitter,
     ) -> Option<Duration> {
         let slot = self.slot(key)?;
         let State::Active(active) = &slot.state else {
@@ -207,25 +216,20 @@ impl Session {
             Decision::RetryIn(wish) => Some(wish),
             Decision::Default | Decision::Stop => return None,
         };
-        let usual = match delay {
-            Delay::Drawn(usual) => *usual,
-            Delay::NotDrawn => {
-                let usual = self.next_delay();
-                *delay = Delay::Drawn(usual);
-                usual
-            }
-        };
         // Without attempts left there is no usual delay, and no other either.
-        usual.map(|usual| wish.unwrap_or(usual))
+        let usual = self.next_delay(key, jitter)?;
+        Some(wish.unwrap_or(usual))
     }
 
-    fn next_delay(&mut self) -> Option<Duration> {
+    fn next_delay(&mut self, key: NamespaceKey, jitter: &mut Jitter) -> Option<Duration> {
         let reconnection = &self.config.reconnection;
-        if !reconnection.allows(self.attempts) {
+        let active = active(&mut self.slots, key)?;
+        if !reconnection.allows(active.attempts) {
             return None;
         }
-        let delay = reconnection.delay(self.attempts, self.random.f64());
-        self.attempts = self.attempts.saturating_add(1);
+        let random = *jitter.get_or_insert_with(|| self.random.f64());
+        let delay = reconnection.delay(active.attempts, random);
+        active.attempts = active.attempts.saturating_add(1);
         Some(delay)
     }
 
@@ -251,20 +255,26 @@ impl Session {
         self.events.push_back((key, event));
     }
 
-    /// Closes a link that no namespace uses at present. A server would not keep it for long, and one of revision 4 does
-    /// not let a client join `/` twice on one link.
-    fn rest(&mut self) {
+    /// Closes a link that no namespace uses at present, or does not open it. A server would not keep it for long, and
+    /// one of revision 4 does not let a client join `/` twice on one link.
+    pub(super) fn rest(&mut self) {
         let pausing = |slot: &Slot| match &slot.state {
             State::Active(active) => active.is_pausing(),
             State::Abandoned => false,
             State::Idle => true,
         };
         if !self.slots.iter().any(Slot::is_wanted) {
-            self.close_unused_link();
-        } else if matches!(self.link, Link::Open(_)) && self.slots.iter().all(pausing) {
-            let reopen = self.next_attempt();
-            self.link = Link::Closing { reopen };
-            self.actions.push_back(Action::CloseLink);
+            return self.close_unused_link();
+        }
+        if !self.slots.iter().all(pausing) {
+            return;
+        }
+        let next = self.next_attempt();
+        match &mut self.link {
+            Link::Opening | Link::Open(_) => self.close_link(next),
+            Link::Closing { reopen } => *reopen = next,
+            Link::Waiting { at } => *at = next.unwrap_or(*at),
+            Link::Down => {}
         }
     }
 

@@ -109,7 +109,8 @@ pub enum Action {
     OpenLink {
         /// The revision to speak. With [`Version::Auto`] the engine tries, within one attempt, what it can.
         version: Version,
-        /// How many attempts were made since the last stable connection: 0 is the first.
+        /// How many attempts were made since the last stable connection: 0 is the first. Each namespace counts its own;
+        /// this is the largest of their numbers.
         attempt: u32,
         /// Whether to begin with WebSocket, where the last link ended up, if that is among the transports; see
         /// [`Config::remember_upgrade`].
@@ -120,7 +121,7 @@ pub enum Action {
     AskAuth {
         /// Names the question.
         key: AuthKey,
-        /// As in [`OpenLink`](Self::OpenLink).
+        /// How many attempts were made for this namespace since its last stable connection.
         attempt: u32,
     },
     /// Send this message on the link. The messages of one packet follow one another.
@@ -138,8 +139,6 @@ pub struct Session {
     link: Link,
     /// Whether what the server sends reaches the session.
     reading: bool,
-    /// Attempts made since the last stable connection.
-    attempts: u32,
     /// Links opened so far.
     links: u64,
     /// Whether the last link ended up on WebSocket.
@@ -168,7 +167,6 @@ impl Session {
             random: fastrand::Rng::with_seed(seed),
             link: Link::Down,
             reading: true,
-            attempts: 0,
             links: 0,
             upgraded: false,
             asks: 0,
@@ -222,10 +220,7 @@ impl Session {
         slot.state = State::Active(Box::new(Active::new(settings, phase)));
         let key = slot.key(index);
         match &mut self.link {
-            Link::Down => {
-                self.attempts = 0;
-                self.open_link();
-            }
+            Link::Down => self.open_link(),
             Link::Open(_) => self.connect_waiting(now),
             // The next attempt may be hours away, by the decision on another namespace.
             Link::Closing { reopen: Some(at) } | Link::Waiting { at } => {
@@ -287,7 +282,7 @@ impl Session {
             }
         };
         self.end(key, next, event);
-        self.close_unused_link();
+        self.rest();
     }
 
     /// Whether the namespace is joined, so that events leave at once.
@@ -379,7 +374,6 @@ impl Session {
                     self.lost(now, &Loss::Closed(reason));
                 }
                 Link::Closing { reopen } => {
-                    self.forget_abandoned();
                     self.link = reopen.map_or(Link::Down, |at| Link::Waiting { at });
                 }
                 Link::Down | Link::Waiting { .. } => {}

@@ -97,6 +97,8 @@ pub(super) struct Active {
     pub(super) settings: Join,
     /// Whether it was joined since it was asked for.
     pub(super) established: bool,
+    /// Attempts made since it was last joined for long.
+    pub(super) attempts: u32,
     pub(super) buffer: Buffer,
     pub(super) retries: RetryQueue,
     /// Where the server keeps this namespace's state over an interruption.
@@ -214,6 +216,7 @@ impl Active {
         Self {
             settings,
             established: false,
+            attempts: 0,
             buffer: Buffer::default(),
             retries: RetryQueue::default(),
             recovery: None,

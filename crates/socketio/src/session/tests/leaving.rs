@@ -156,3 +156,19 @@ fn the_place_of_an_unanswered_connect_is_not_taken() {
     script.server(r#"0/a,{"sid":"x"}"#);
     script.wants(&["1/a,"]);
 }
+
+#[test]
+fn with_the_link_goes_the_answer_that_had_to_come_first() {
+    let mut script = Script::new();
+    let abandoned = script.join("/a");
+    script.link_opened();
+    script.session.leave(abandoned);
+    script.wants(&["open link", "0/a,", "close link"]);
+    script.join("/a");
+    script.link_closed(CloseReason::Local);
+    script.after_secs(0);
+    script.link_opened();
+    script.wants(&["open link", "0/a,"]);
+    script.server(r#"0/a,{"sid":"a"}"#);
+    script.skip_events();
+}

@@ -8,6 +8,7 @@ mod joining;
 mod leaving;
 mod messages;
 mod parsers;
+mod pausing;
 mod reconnecting;
 mod recovering;
 mod retrying;

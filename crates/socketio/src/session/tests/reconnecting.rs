@@ -79,9 +79,9 @@ fn delays_grow_to_the_cap_while_the_server_is_down() {
 #[test]
 fn jitter_spreads_even_at_the_cap_and_is_the_seed_s() {
     let delays = |seed: u64| {
-        let (mut script, _) = Script::joined_with(|c| c.reconnection.jitter = 0.5);
+        let (mut script, root) = Script::joined_with(|c| c.reconnection.jitter = 0.5);
         script.session.random = fastrand::Rng::with_seed(seed);
-        script.session.attempts = 1_000_000;
+        active(&mut script.session.slots, root).unwrap().attempts = 1_000_000;
         script.link_lost();
         let mut delays = Vec::new();
         for _ in 0..20 {
