@@ -307,7 +307,7 @@ impl Session {
         let State::Active(active) = &slot.state else {
             return;
         };
-        if self.is_lasting(active) {
+        if active.is_lasting() {
             self.fail_link(now, &Loss::ConnectTimeout);
         } else {
             let next = self.link.unanswered(slot);

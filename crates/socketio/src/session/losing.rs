@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::link::{Link, Loss};
-use super::namespace::{Active, NamespaceKey, Phase, Slot, State};
+use super::namespace::{NamespaceKey, Phase, Slot, State};
 use super::{AckKey, Action, Event, Session, active, later};
 use crate::decision::{Decision, Failure};
 use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
@@ -178,11 +178,6 @@ impl Session {
         self.rest();
     }
 
-    /// Whether a namespace outlives its failures.
-    pub(super) fn is_lasting(&self, active: &Active) -> bool {
-        active.established || self.config.reconnection.retry_on_initial_connect
-    }
-
     /// The attempts that led to a namespace that was joined for long are of no account any more.
     fn forget_attempts(&mut self, now: Instant, key: NamespaceKey) {
         let stable_after = self.config.reconnection.stable_after;
@@ -205,7 +200,7 @@ impl Session {
         let State::Active(active) = &slot.state else {
             return None;
         };
-        if !self.is_lasting(active) {
+        if !active.is_lasting() {
             return None;
         }
         let decide = self.config.reconnection.decide.as_ref();

@@ -216,8 +216,9 @@ impl Session {
             },
             State::Active(_) => return Err(ConnectError::NamespaceInUse),
         };
+        let retry_first = self.config.reconnection.retry_on_initial_connect;
         slot.joins += 1;
-        slot.state = State::Active(Box::new(Active::new(settings, phase)));
+        slot.state = State::Active(Box::new(Active::new(settings, phase, retry_first)));
         let key = slot.key(index);
         match &mut self.link {
             Link::Down => self.open_link(),
@@ -382,11 +383,11 @@ impl Session {
     }
 
     /// Tells that the program stops or resumes reading from the link. Meanwhile an answer to CONNECT may wait unread:
-    /// a namespace that was joined before does not give up the link for the lack of one, and waits anew afterwards.
+    /// a namespace that is retried does not give up the link for the lack of one, and waits anew afterwards.
     pub fn set_reading(&mut self, now: Instant, reading: bool) {
         if reading && !self.reading {
             let renewed = later(now, self.config.connect_timeout);
-            for deadline in self.slots.iter_mut().filter_map(Slot::rejoin_deadline) {
+            for deadline in self.slots.iter_mut().filter_map(Slot::lasting_deadline) {
                 *deadline = renewed;
             }
         }

@@ -97,6 +97,8 @@ pub(super) struct Active {
     pub(super) settings: Join,
     /// Whether it was joined since it was asked for.
     pub(super) established: bool,
+    /// Whether it is treated like one that was joined even before.
+    retry_first: bool,
     /// Attempts made since it was last joined for long.
     pub(super) attempts: u32,
     pub(super) buffer: Buffer,
@@ -165,8 +167,9 @@ impl Slot {
         }
     }
 
-    /// When something is due: the end of a pause, or of the patience for an answer to CONNECT or to a try.
-    pub(super) fn deadline(&self, reading: bool) -> Option<Instant> {
+    /// When something is due: the end of a pause, or of the patience for an answer to CONNECT or to a try. `read` is
+    /// whether an answer of the server would be read.
+    pub(super) fn deadline(&self, read: bool) -> Option<Instant> {
         let State::Active(active) = &self.state else {
             return None;
         };
@@ -174,36 +177,32 @@ impl Slot {
             Phase::Pausing { until } => Some(until),
             _ => None,
         };
-        let deadlines = [
-            pause,
-            self.reply_deadline(reading),
-            active.retries.deadline(),
-        ];
+        let deadlines = [pause, self.reply_deadline(read), active.retries.deadline()];
         deadlines.into_iter().flatten().min()
     }
 
-    /// When an answer to CONNECT is overdue.
-    pub(super) fn reply_deadline(&self, reading: bool) -> Option<Instant> {
+    /// When an answer to CONNECT is overdue. Who gives up the link for the lack of one must have looked for it.
+    pub(super) fn reply_deadline(&self, read: bool) -> Option<Instant> {
         let State::Active(active) = &self.state else {
             return None;
         };
         match active.phase {
             Phase::Queued { deadline }
             | Phase::Behind { deadline }
-            | Phase::Joining { deadline, .. } => {
-                (reading || !active.established).then_some(deadline)
-            }
+            | Phase::Joining { deadline, .. } => (read || !active.is_lasting()).then_some(deadline),
             Phase::Waiting | Phase::Pausing { .. } | Phase::Asking(_) | Phase::Joined { .. } => {
                 None
             }
         }
     }
 
-    /// The same for a namespace that was joined before.
-    pub(super) fn rejoin_deadline(&mut self) -> Option<&mut Instant> {
+    /// The same for a namespace that gives up the link.
+    pub(super) fn lasting_deadline(&mut self) -> Option<&mut Instant> {
         match &mut self.state {
-            State::Active(active) if active.established => match &mut active.phase {
-                Phase::Queued { deadline } | Phase::Joining { deadline, .. } => Some(deadline),
+            State::Active(active) if active.is_lasting() => match &mut active.phase {
+                Phase::Queued { deadline }
+                | Phase::Behind { deadline }
+                | Phase::Joining { deadline, .. } => Some(deadline),
                 _ => None,
             },
             _ => None,
@@ -212,10 +211,11 @@ impl Slot {
 }
 
 impl Active {
-    pub(super) fn new(settings: Join, phase: Phase) -> Self {
+    pub(super) fn new(settings: Join, phase: Phase, retry_first: bool) -> Self {
         Self {
             settings,
             established: false,
+            retry_first,
             attempts: 0,
             buffer: Buffer::default(),
             retries: RetryQueue::default(),
@@ -226,6 +226,11 @@ impl Active {
 
     pub(super) fn is_joined(&self) -> bool {
         matches!(self.phase, Phase::Joined { .. })
+    }
+
+    /// Whether it outlives its failures.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.established || self.retry_first
     }
 
     pub(super) fn is_pausing(&self) -> bool {

@@ -407,3 +407,22 @@ fn credentials_that_are_too_large_leave_no_unused_link() {
     script.wants(&["open link", "close link"]);
     assert_eq!(script.events().len(), 1);
 }
+
+/// The answer may be among what is not read.
+#[test]
+fn who_does_not_read_does_not_give_up_the_link_for_a_first_attempt_that_is_retried() {
+    let (mut script, _) = Script::joined_with(|config| {
+        config.reconnection.retry_on_initial_connect = true;
+    });
+    script.join("/b");
+    script.skip();
+    script.session.set_reading(script.now, false);
+    script.after_secs(100);
+    script.wants(&[]);
+    script.tells(&[]);
+    script.session.set_reading(script.now, true);
+    script.after_secs(19);
+    script.wants(&[]);
+    script.after_secs(1);
+    script.wants(&["close link"]);
+}
