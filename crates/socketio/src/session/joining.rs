@@ -114,10 +114,15 @@ impl Session {
             .recovery
             .as_ref()
             .and_then(|recovery| recovery.ask(auth));
-        let auth = asked.as_ref().or(auth);
         let query = active.settings.query.as_ref();
-        let packet = link.protocol.connect(&slot.name, auth, query);
-        let packet = match Outgoing::new(&self.config.parser, &packet) {
+        let packet = |auth: Option<&Json>| {
+            let packet = link.protocol.connect(&slot.name, auth, query);
+            Outgoing::new(&self.config.parser, &packet)
+        };
+        // Rather nothing is recovered than nothing joined.
+        let asked = asked.as_ref().and_then(|asked| packet(Some(asked)).ok());
+        let asked = asked.filter(|asked| self.link.excess(asked).is_none());
+        let packet = match asked.map_or_else(|| packet(auth), Ok) {
             Ok(packet) => packet,
             Err(error) => return self.not_joined(now, key, State::Idle, ConnectError::Auth(error)),
         };

@@ -98,6 +98,11 @@ impl Session {
     /// A namespace is no longer joined, while the link is still there.
     pub(super) fn put_out(&mut self, now: Instant, key: NamespaceKey, reason: DisconnectReason) {
         self.forget_attempts(now, key);
+        if let Some(active) = active(&mut self.slots, key) {
+            // The server keeps nothing of who was put out. What it may still have, of an earlier interruption, is out
+            // of date.
+            active.recovery = None;
+        }
         let failure = Failure::Disconnected(&reason);
         let retry_in = self.retry_in(key, failure, &mut Jitter::None);
         self.interrupt(now, key, retry_in, Event::Disconnected { reason, retry_in });

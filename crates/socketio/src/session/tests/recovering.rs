@@ -140,3 +140,40 @@ fn an_event_of_the_recovered_session_cannot_be_acknowledged_on_the_new_link() {
         Err(EmitError::StaleAck)
     );
 }
+
+/// It has kept no state of a client that it has put out; what it might still have is older.
+#[test]
+fn who_was_put_out_starts_anew() {
+    for packet in ["1", r#"4{"message":"out"}"#] {
+        let mut script = Script::with(|config| {
+            let retry = |_: crate::Failure<'_>| crate::Decision::Retry;
+            config.reconnection.decide = Some(crate::Decide::new(retry));
+        });
+        script.join("/");
+        script.link_opened();
+        script.server(OFFERED);
+        script.server(r#"2["e","Q80KTut"]"#);
+        script.server(packet);
+        script.link_closed(CloseReason::Local);
+        script.after_secs(1);
+        script.skip();
+        script.link_opened();
+        script.wants(&["0"]);
+    }
+}
+
+/// With id and offset the payload is longer than what the server takes; without them it is not.
+#[test]
+fn what_would_not_fit_is_not_asked_for() {
+    let mut script = Script::new();
+    let auth = serde_json::json!({"token": "T".repeat(80)});
+    script.try_join("/", Some(auth)).unwrap();
+    script.link_opened_with(Transport::WebSocket, Some(100));
+    script.server(OFFERED);
+    script.server(r#"2["e","Q80KTut"]"#);
+    script.link_lost();
+    script.after_secs(1);
+    script.skip();
+    script.link_opened_with(Transport::WebSocket, Some(100));
+    script.wants(&[&format!(r#"0{{"token":"{}"}}"#, "T".repeat(80))]);
+}
