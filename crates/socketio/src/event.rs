@@ -43,7 +43,7 @@ pub enum Event<A> {
     Unsent {
         /// How many.
         events: u64,
-        /// Why.
+        /// Why: what happened to the first of them; it was of the same kind for all.
         error: EmitError,
     },
     /// So many of the oldest unread events, of whatever kind, were dropped in this place, because nobody read them and

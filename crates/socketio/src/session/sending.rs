@@ -243,16 +243,16 @@ impl Session {
         if events == 0 {
             return;
         }
-        // However many there are, and nobody reads.
+        // However many there are, and nobody reads: they are told together with those that nothing came behind.
+        let latest = self.events.iter_mut().rev().find(|(of, _)| *of == key);
         if let Some((
-            last,
+            _,
             super::Event::Unsent {
                 events: sum,
                 error: same,
             },
-        )) = self.events.back_mut()
-            && *last == key
-            && *same == error
+        )) = latest
+            && std::mem::discriminant(same) == std::mem::discriminant(&error)
         {
             *sum = sum.saturating_add(events);
         } else {

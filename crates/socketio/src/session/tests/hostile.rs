@@ -206,3 +206,31 @@ proptest! {
         prop_assert_eq!(script.due_in(), None);
     }
 }
+
+/// While nobody reads, each refused event is one more to tell of.
+#[test]
+fn what_is_not_sent_is_told_in_few_words() {
+    let (mut script, root) = Script::joined();
+    let other = script.join("/b");
+    script.skip_events();
+    for _ in 0..9 {
+        for key in [root, other] {
+            script.session.tell_unsent(key, 1, EmitError::TooManyAcks);
+        }
+    }
+    script.tells(&[
+        "/ 9 unsent: too many acknowledgements are awaited",
+        "/b 9 unsent: too many acknowledgements are awaited",
+    ]);
+    // Each where it belongs.
+    for packet in [r#"2["a"]"#, r#"2["b"]"#] {
+        script.server(packet);
+        script.session.tell_unsent(root, 1, EmitError::TooManyAcks);
+    }
+    script.tells(&[
+        r#"/ ["a"]"#,
+        "/ 1 unsent: too many acknowledgements are awaited",
+        r#"/ ["b"]"#,
+        "/ 1 unsent: too many acknowledgements are awaited",
+    ]);
+}
