@@ -228,7 +228,8 @@ pub enum EmitError {
     /// What was sent before has not left yet, and the event was not to wait for it: it is volatile.
     #[error("the connection is busy")]
     NotWritable,
-    /// It could not be sent in the time that it was given, and was taken back.
+    /// It could not be sent in the time that it was given, and was taken back. With [`Retries`](crate::Retries): it was
+    /// not acknowledged in that time, and is not sent again; the server may have handled it all the same.
     #[error("not sent in time")]
     Timeout,
     /// With [`Retries`](crate::Retries): it was sent as often as allowed, and never acknowledged. The server may have
@@ -238,7 +239,7 @@ pub enum EmitError {
     /// The event to be acknowledged came on an earlier connection; the server does not know it any more.
     #[error("the event came on an earlier connection")]
     StaleAck,
-    /// The namespace is left for good.
+    /// The namespace is left for good. With [`Retries`](crate::Retries) the event may have been sent before.
     #[error("not connected, and not about to be")]
     Disconnected,
 }
@@ -251,7 +252,7 @@ pub enum AckError {
     #[error(transparent)]
     Emit(EmitError),
     /// It did not come in time. The server may have handled the event all the same, unless it was still waiting for
-    /// a connection: then it has been taken back.
+    /// a connection: then it has been taken back. With [`Retries`](crate::Retries): none of all tries was acknowledged.
     #[error("no acknowledgement in time")]
     Timeout,
     /// The connection was lost first. The server may have handled the event all the same.

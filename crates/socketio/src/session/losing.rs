@@ -251,7 +251,7 @@ impl Session {
         // What has not been sent stays, and so does all that is awaited of it.
         let acks = self.acks.drain_sent(key);
         self.disconnect_acks(acks);
-        self.end_try(key, AckError::Disconnected);
+        self.end_try(key);
         self.events.push_back((key, event));
     }
 

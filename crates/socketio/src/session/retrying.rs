@@ -84,7 +84,8 @@ fn size(event: &Event) -> usize {
 impl Session {
     /// Sends an event again and again until it is acknowledged, as [`Retries`](crate::Retries) says, and behind those
     /// before it; `timeout` is that of each try. What came of it is told by [`poll_ack`](Self::poll_ack), exactly once:
-    /// [`AckError::Timeout`] if all tries went unanswered.
+    /// [`AckError::Timeout`] if all tries went unanswered, the last one because its connection was lost or not;
+    /// [`AckError::Disconnected`] if the namespace has ended.
     ///
     /// # Errors
     ///
@@ -178,12 +179,12 @@ impl Session {
 
     /// The present try has taken too long.
     pub(super) fn try_timed_out(&mut self, now: Instant, key: NamespaceKey) {
-        self.end_try(key, AckError::Timeout);
+        self.end_try(key);
         self.try_next(now, key);
     }
 
     /// The present try has come to nothing. If it was the last one, its event is given up.
-    pub(super) fn end_try(&mut self, key: NamespaceKey, error: AckError) {
+    pub(super) fn end_try(&mut self, key: NamespaceKey) {
         let Some(active) = key.find(&mut self.slots).and_then(|slot| slot.active()) else {
             return;
         };
@@ -193,7 +194,7 @@ impl Session {
         let max = active.settings.retries.unwrap_or_default().max;
         let tries = active.retries.events.front().map_or(0, |event| event.tries);
         if tries > max {
-            self.settle_first(key, Err(error));
+            self.settle_first(key, Err(AckError::Timeout));
         }
     }
 
