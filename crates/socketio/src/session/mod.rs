@@ -444,6 +444,13 @@ impl Session {
         self.events.pop_front()
     }
 
+    /// The next thing to tell the user of this namespace, whatever there is to tell others before.
+    #[must_use]
+    pub fn poll_event_of(&mut self, key: NamespaceKey) -> Option<Event> {
+        let index = self.events.iter().position(|(of, _)| *of == key)?;
+        self.events.remove(index).map(|(_, event)| event)
+    }
+
     /// The next outcome of [`emit_with_ack`](Self::emit_with_ack). These have a queue of their own: who waits for an
     /// acknowledgement must not have to wait until somebody has read all events before it.
     #[must_use]

@@ -34,6 +34,13 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Whether somebody waits for it to be joined.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.joined
+            .as_ref()
+            .is_some_and(|joined| !joined.is_closed())
+    }
+
     /// Whoever awaits an acknowledgement learns of it by the end of the channel.
     pub(super) fn refuse_commands(&mut self) {
         self.commands.close();

@@ -220,12 +220,12 @@ impl Driver {
         true
     }
 
-    /// What providers have answered.
+    /// What providers have answered. An answer waits, as everything does, while there are events that are not read.
     fn poll_providers(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
-        // As with links that wait to be opened: not before the events are read.
-        if self.blocked.is_none()
-            && let Link::Asking(asked, call) = &mut self.link
+        let blocked = self.blocked.is_some();
+        if let Link::Asking(asked, call) = &mut self.link
+            && !blocked
             && let Poll::Ready(dial) = asked.poll(cx)
         {
             progress = true;
@@ -240,7 +240,9 @@ impl Driver {
             }
         }
         for member in &mut self.members {
+            let told = !blocked || member.is_awaited();
             if let Some((key, asked)) = &mut member.asked
+                && told
                 && let Poll::Ready(auth) = asked.poll(cx)
             {
                 progress = true;

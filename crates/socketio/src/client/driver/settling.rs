@@ -27,15 +27,26 @@ impl Driver {
                     (None, Ok(_)) => {}
                 }
             }
-            if self.blocked.is_some() {
+            // Handing an event over may be more than the queue takes, and then there is more to do.
+            let Some((key, event)) = self.next_event() else {
                 return;
-            }
-            // What is delivered may have consequences: they come before the next event.
-            match self.session.poll_event() {
-                Some((key, event)) => self.deliver(key, event, now),
-                None => return,
-            }
+            };
+            self.deliver(key, event, now);
         }
+    }
+
+    /// The next event that may be handed over now. Whoever waits for a namespace to be joined must learn what became of
+    /// it while others are not read, too: it may be their reader that waits.
+    fn next_event(&mut self) -> Option<(NamespaceKey, Event)> {
+        if self.blocked.is_none() {
+            return self.session.poll_event();
+        }
+        let mut members = self.members.iter();
+        members.find_map(|member| {
+            let awaited = member.is_awaited();
+            let event = awaited.then(|| self.session.poll_event_of(member.key))??;
+            Some((member.key, event))
+        })
     }
 
     /// An event that nobody waits for was never acknowledged.
@@ -188,6 +199,8 @@ impl Driver {
             self.members.remove(index);
         } else if connected && member.mailbox.is_full() {
             match overflow {
+                // One after the other.
+                Overflow::Backpressure if self.blocked.is_some() => {}
                 Overflow::Backpressure => {
                     self.blocked = Some(key);
                     self.session.set_reading(now, false);

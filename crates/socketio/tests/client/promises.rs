@@ -1,0 +1,97 @@
+//! Promises where several rules meet: that everybody is told, that everything ends.
+
+use socketio::{Overflow, Retries};
+
+use super::adversarial::until;
+use super::*;
+
+/// The server says nothing more that could wake anybody.
+#[tokio::test]
+async fn an_overflow_is_told_to_the_server_at_once() {
+    let server = Server::start().await;
+    let client = server
+        .client("")
+        .event_queue(3)
+        .overflow(Overflow::Disconnect)
+        .retries(Retries::default());
+    let (socket, mut events, mut peer) = server.joined_by(client).await;
+    let emitting = tokio::spawn(async move { socket.emit("a", ()).await });
+    assert!(peer.text().await.ends_with(r#"["a"]"#));
+    for n in 0..2 {
+        peer.feed(&format!(r#"2["n",{n}]"#)).await;
+    }
+    peer.send(r#"2["n",2]"#).await;
+    peer.expect("1").await;
+    peer.expect_close().await;
+    assert_eq!(
+        within(emitting).await.unwrap(),
+        Err(EmitError::Disconnected)
+    );
+    while !next(&mut events).await.is_final() {}
+    drop((events, peer));
+    no_tasks_left().await;
+}
+
+/// The connection stops reading; what it waits for must be known all the same to who does not read for that reason.
+#[tokio::test]
+async fn a_reader_that_joins_another_namespace_is_not_stuck() {
+    let server = Server::start().await;
+    let client = server
+        .client("")
+        .event_queue(1)
+        .connect_timeout(Duration::from_millis(50));
+    let (socket, mut events, mut peer) = server.joined_by(client).await;
+    for n in 0..3 {
+        peer.send(&format!(r#"2["n",{n}]"#)).await;
+    }
+    until(|| socket.stats().queued_events == 1).await;
+    settle().await;
+    let joined = within(socket.namespace("/a").connect()).await;
+    assert_eq!(joined.unwrap_err(), ConnectError::Timeout);
+    let provider = |_| async { Err::<(), _>(std::io::Error::other("no token")) };
+    let joined = within(socket.namespace("/b").auth_provider(provider).connect()).await;
+    assert!(matches!(joined, Err(ConnectError::Provider(_))));
+    for n in 0..3 {
+        let event = next(&mut events).await;
+        assert_eq!(message(event).parse::<i32>().unwrap(), n);
+    }
+}
+
+/// In an attempt that nobody waits for, what comes is bounded as well.
+#[tokio::test]
+async fn failures_of_a_provider_that_nobody_reads_about_do_not_pile_up() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let server = Server::start().await;
+    let mut reconnection = Reconnection::default();
+    reconnection.initial_delay = Duration::ZERO;
+    reconnection.retry_on_initial_connect = true;
+    let client = server.client("").event_queue(1).reconnection(reconnection);
+    let (socket, mut events, mut peer) = server.joined_by(client).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    peer.send(r#"2["n"]"#).await;
+    until(|| socket.stats().queued_events == 1).await;
+    settle().await;
+    let provider = {
+        let asked = asked.clone();
+        move |_| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            async { Err::<(), _>(std::io::Error::other("no token")) }
+        }
+    };
+    let joining = socket.namespace("/b").auth_provider(provider);
+    let (_b, mut b_events) = joining.connect_in_background().unwrap();
+    for _ in 0..100 {
+        settle().await;
+    }
+    let times = asked.load(Ordering::SeqCst);
+    assert!(times < 10, "asked {times} times");
+    message(next(&mut events).await);
+    assert!(matches!(
+        next(&mut b_events).await,
+        Event::ConnectError {
+            retry_in: Some(_),
+            ..
+        }
+    ));
+}
