@@ -69,6 +69,10 @@ impl Sink<Event> for EmitSink {
         self.membership
             .check(&event, self.membership.ack_digits())?;
         let permit = self.permit.take().ok_or(EmitError::BufferFull)?;
+        // A permit outlives the end of the namespace, and what is sent with it then is nobody's.
+        if self.membership.commands.is_closed() {
+            return Err(EmitError::Disconnected);
+        }
         permit.send(Box::new(match self.membership.retries {
             None => Command::Emit(event),
             Some(_) => Command::EmitRetried(event),

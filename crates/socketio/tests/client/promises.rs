@@ -1,9 +1,16 @@
 //! Promises where several rules meet: that everybody is told, that everything ends.
 
+use std::pin::Pin;
+
+use futures_util::Sink;
 use socketio::{Overflow, Retries};
 
 use super::adversarial::until;
 use super::*;
+
+fn event(name: &str) -> socketio::codec::Event {
+    socketio::codec::Event::new(name, &()).unwrap()
+}
 
 /// The server says nothing more that could wake anybody.
 #[tokio::test]
@@ -30,6 +37,20 @@ async fn an_overflow_is_told_to_the_server_at_once() {
     while !next(&mut events).await.is_final() {}
     drop((events, peer));
     no_tasks_left().await;
+}
+
+#[tokio::test]
+async fn a_sink_that_was_ready_before_the_end_takes_nothing_behind_it() {
+    let server = Server::start().await;
+    let (socket, mut events, mut peer) = server.joined().await;
+    let mut sink = socket.sink();
+    let ready = std::future::poll_fn(|cx| Pin::new(&mut sink).poll_ready(cx));
+    within(ready).await.unwrap();
+    peer.send("1").await;
+    assert!(next(&mut events).await.is_final());
+    assert_eq!(within(events.next()).await, None);
+    let taken = Pin::new(&mut sink).start_send(event("late"));
+    assert_eq!(taken, Err(EmitError::Disconnected));
 }
 
 /// The connection stops reading; what it waits for must be known all the same to who does not read for that reason.
