@@ -152,6 +152,10 @@ impl Queue {
 
     /// How many events, and bytes of them, are not read yet.
     pub(super) fn depth(&self) -> (usize, usize) {
+        // What a reader leaves behind is not counted off.
+        if self.reader_is_gone.load(Ordering::Acquire) {
+            return (0, 0);
+        }
         (self.events.queued(), self.bytes.queued())
     }
 

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use futures_util::Sink;
+use futures_util::{FutureExt, Sink};
 use socketio::{Overflow, Retries};
 
 use super::adversarial::until;
@@ -40,6 +40,34 @@ async fn an_overflow_is_told_to_the_server_at_once() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_joined_in_the_background_is_told_with_what_was_emitted_there() {
+    let server = Server::start().await;
+    let (root, _events, _peer) = server.joined().await;
+    let again = || root.namespace("/").connect_in_background();
+    let no_object = || server.client("").auth("token").connect_in_background();
+    let joins: [(&dyn Fn() -> _, _); 2] = [
+        (&again, ConnectError::NamespaceInUse),
+        (&no_object, ConnectError::AuthNotAnObject),
+    ];
+    for (join, expected) in joins {
+        let (socket, mut events) = join().unwrap();
+        socket.try_emit("a", ()).unwrap();
+        socket.try_emit("b", ()).unwrap();
+        let unsent = Event::Unsent {
+            events: 2,
+            error: EmitError::Disconnected,
+        };
+        assert_eq!(next(&mut events).await, unsent);
+        let last = Event::ConnectError {
+            error: expected,
+            retry_in: None,
+        };
+        assert_eq!(next(&mut events).await, last);
+        assert_eq!(within(events.next()).await, None);
+    }
+}
+
+#[tokio::test]
 async fn a_sink_that_was_ready_before_the_end_takes_nothing_behind_it() {
     let server = Server::start().await;
     let (socket, mut events, mut peer) = server.joined().await;
@@ -51,6 +79,77 @@ async fn a_sink_that_was_ready_before_the_end_takes_nothing_behind_it() {
     assert_eq!(within(events.next()).await, None);
     let taken = Pin::new(&mut sink).start_send(event("late"));
     assert_eq!(taken, Err(EmitError::Disconnected));
+}
+
+#[tokio::test]
+async fn the_end_leaves_no_numbers_behind() {
+    let server = Server::start().await;
+    let mut reconnection = Reconnection::default();
+    reconnection.initial_delay = LONG;
+    reconnection.max_delay = LONG;
+    let client = server.client("").reconnection(reconnection);
+    let (socket, mut events, mut peer) = server.joined_by(client).await;
+    peer.send(r#"2["unread"]"#).await;
+    until(|| socket.stats().queued_events == 1).await;
+    drop(peer);
+    until(|| !socket.is_connected()).await;
+    socket.try_emit("a", ()).unwrap();
+    until(|| socket.stats().unsent_events == 1).await;
+    within(socket.disconnect()).await;
+    while !next(&mut events).await.is_final() {}
+    let stats = socket.stats();
+    assert_eq!((stats.unsent_events, stats.unsent_bytes), (0, 0));
+    assert_eq!((stats.queued_events, stats.queued_bytes), (0, 0));
+
+    let (socket, events, mut peer) = server.joined().await;
+    peer.send(r#"2["unread"]"#).await;
+    until(|| socket.stats().queued_events == 1).await;
+    drop(events);
+    let stats = socket.stats();
+    assert_eq!((stats.queued_events, stats.queued_bytes), (0, 0));
+}
+
+#[test]
+fn handles_outlive_their_runtime() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (socket, mut events, asking, _peer) = runtime.block_on(async {
+        let server = Server::start().await;
+        let (socket, events, mut peer) = server.joined().await;
+        let mut asking = Box::pin({
+            let socket = socket.clone();
+            async move { socket.emit_with_ack("a", (), LONG).await }
+        });
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(asking.as_mut().poll(cx).is_pending());
+        peer.expect(r#"20["a"]"#).await;
+        (socket, events, asking, peer)
+    });
+    drop(runtime);
+    async {
+        assert_eq!(asking.await, Err(AckError::Disconnected));
+        assert!(!socket.is_connected());
+        assert_eq!(socket.id(), None);
+        assert_eq!(socket.emit("a", ()).await, Err(EmitError::Disconnected));
+        assert_eq!(socket.try_emit("a", ()), Err(EmitError::Disconnected));
+        assert!(socket.emit_volatile("a", ()).is_err());
+        assert_eq!(
+            socket.emit_timeout("a", (), LONG).await,
+            Err(EmitError::Disconnected)
+        );
+        assert_eq!(
+            socket.emit_with_ack("a", (), LONG).await,
+            Err(AckError::Disconnected)
+        );
+        socket.disconnect().await;
+        assert_eq!(
+            socket.namespace("/a").connect().await.unwrap_err(),
+            ConnectError::Closed
+        );
+        assert_eq!(events.next().await, None);
+        assert_eq!(events.next().await, None);
+    }
+    .now_or_never()
+    .unwrap();
 }
 
 /// The connection stops reading; what it waits for must be known all the same to who does not read for that reason.

@@ -8,11 +8,12 @@ use socketio_codec::{Args, Json};
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
+use crate::client::Event;
 use crate::client::events::Mailbox;
-use crate::client::membership::{Command, Membership, MembershipId, Status, Wish};
+use crate::client::membership::{Command, Join, Membership, MembershipId, Status, Wish};
 use crate::client::provider::{Asked, Provider};
-use crate::error::{AckError, ConnectError};
-use crate::session::{AckKey, AuthKey, NamespaceKey, Session};
+use crate::error::{AckError, ConnectError, EmitError};
+use crate::session::{AckKey, AuthKey, Depth, NamespaceKey, Session};
 
 /// A namespace that has handles.
 pub(super) struct Member {
@@ -34,6 +35,23 @@ pub(super) struct Member {
 }
 
 impl Member {
+    pub(super) fn new(key: NamespaceKey, join: Join) -> Self {
+        Self {
+            key,
+            id: join.id,
+            membership: join.membership,
+            status: join.status,
+            commands: join.commands,
+            mailbox: join.mailbox,
+            auth: join.auth,
+            asked: None,
+            reports_sent: join.settings.report_sent,
+            unsent: 0,
+            span: tracing::debug_span!("namespace", name = %join.namespace),
+            joined: Some(join.joined),
+        }
+    }
+
     /// Whether somebody waits for it to be joined.
     pub(super) fn is_awaited(&self) -> bool {
         self.joined
@@ -43,11 +61,40 @@ impl Member {
 
     /// Whoever awaits an acknowledgement learns of it by the end of the channel.
     pub(super) fn refuse_commands(&mut self) {
-        self.commands.close();
-        while let Ok(command) = self.commands.try_recv() {
-            self.unsent += u64::from(command.is_unawaited());
-        }
+        self.unsent += refused(&mut self.commands);
     }
+}
+
+/// With the member, be it by the end of the runtime, goes what its handles say of it.
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.status.disconnected();
+        self.status.unsent(Depth::default());
+    }
+}
+
+/// Takes no more commands, and tells how many were there that nobody awaits anything of.
+fn refused(commands: &mut mpsc::Receiver<Box<Command>>) -> u64 {
+    commands.close();
+    let refused = std::iter::from_fn(|| commands.try_recv().ok());
+    refused.filter(|command| command.is_unawaited()).count() as u64
+}
+
+/// Tells whoever wants to join a namespace that there is not even an attempt.
+pub(super) fn refuse(mut join: Join, error: ConnectError) {
+    let events = refused(&mut join.commands);
+    if events > 0 {
+        let error = EmitError::Disconnected;
+        join.mailbox.push(Event::Unsent { events, error });
+    }
+    let told = error.clone();
+    join.mailbox.push(Event::ConnectError {
+        error,
+        retry_in: None,
+    });
+    join.mailbox.flush();
+    // Whoever asked may have gone.
+    join.joined.send(Err(told)).ok();
 }
 
 /// Nothing is refused here but what a handle could not know yet. Who awaits something is told by that, others by an

@@ -22,7 +22,7 @@ use super::stats::LinkStats;
 use crate::error::AckError;
 use crate::session::revision::capacity;
 use crate::session::{AckKey, Input, NamespaceKey, Session};
-use member::{Member, execute};
+use member::{Member, execute, refuse};
 
 /// How many rounds, and messages a round, one wake-up may take before readers and other tasks get their turn.
 const ROUNDS: usize = 32;
@@ -156,25 +156,10 @@ impl Driver {
     }
 
     fn join(&mut self, join: Join, now: Instant) {
-        let span = tracing::debug_span!("namespace", name = %join.namespace);
-        let reports_sent = join.settings.report_sent;
-        match self.session.join(now, join.namespace, join.settings) {
-            Ok(key) => self.members.push(Member {
-                key,
-                auth: join.auth,
-                asked: None,
-                reports_sent,
-                unsent: 0,
-                span,
-                id: join.id,
-                membership: join.membership,
-                status: join.status,
-                commands: join.commands,
-                mailbox: join.mailbox,
-                joined: Some(join.joined),
-            }),
-            // Whoever asked may have gone.
-            Err(error) => drop(join.joined.send(Err(error))),
+        let namespace = join.namespace.clone();
+        match self.session.join(now, namespace, join.settings.clone()) {
+            Ok(key) => self.members.push(Member::new(key, join)),
+            Err(error) => refuse(join, error),
         }
         self.settle(now);
     }
@@ -186,6 +171,10 @@ impl Driver {
             return;
         };
         let key = member.key;
+        if !self.session.is_wanted(key) {
+            // Its last event waits for a reader, and nothing may come behind that.
+            return member.refuse_commands();
+        }
         member.commands.close();
         while let Ok(command) = member.commands.try_recv() {
             execute(&mut self.session, &mut self.acks, key, *command, now);
