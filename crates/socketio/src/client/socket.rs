@@ -191,12 +191,13 @@ impl Socket {
             reply,
             awaited: awaited.clone(),
         };
+        // A command that is still to be sent goes with this future.
+        self.membership.send(command).await?;
         let mut pending = PendingReply {
             settled,
             awaited,
             control: &self.membership.control,
         };
-        self.membership.send(command).await?;
         (&mut pending.settled)
             .await
             .unwrap_or(Err(AckError::Disconnected))
@@ -377,5 +378,34 @@ impl fmt::Debug for AckHandle {
 impl PartialEq for AckHandle {
     fn eq(&self, other: &Self) -> bool {
         self.ticket == other.ticket && Weak::ptr_eq(&self.membership, &other.membership)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::joining::Joining;
+    use crate::client::membership::Shared;
+    use crate::session::Config;
+    use futures_util::FutureExt;
+    use socketio_codec::Namespace;
+
+    /// The channel to the task has no bound of its own.
+    #[tokio::test]
+    async fn futures_that_are_dropped_tell_the_task_no_more_than_it_has_to_forget() {
+        let (control, mut control_end) = mpsc::unbounded_channel();
+        let shared = Shared::new(tokio::runtime::Handle::current(), &Config::default());
+        let settings = Joining::default().settings(None).unwrap();
+        let namespace = Namespace::try_from("/").unwrap();
+        let (socket, _events, _outcome) =
+            Membership::join(&control, Arc::new(shared), namespace, settings).unwrap();
+        for _ in 0..1000 {
+            let asking = socket.emit_with_ack("a", (), Duration::from_secs(60));
+            assert!(asking.now_or_never().is_none());
+        }
+        let told = std::iter::from_fn(|| control_end.try_recv().ok());
+        let forget = told.filter(|control| matches!(control, Control::AckDropped(_)));
+        let queued = socket.membership.commands.max_capacity();
+        assert_eq!(forget.count(), queued);
     }
 }
