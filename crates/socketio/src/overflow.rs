@@ -13,8 +13,7 @@ pub enum Overflow {
     #[default]
     Backpressure,
     /// The oldest unread events are dropped, of whatever kind they are, and
-    /// [`Event::Lagged`](crate::event::Event::Lagged) tells in their place how many. Events that the reader's end has
-    /// taken over already, at most as many again, are not dropped.
+    /// [`Event::Lagged`](crate::event::Event::Lagged) tells in their place how many.
     DropOldest,
     /// The namespace is left, for good. What was queued can still be read; the last event is a
     /// [`Disconnected`](crate::event::Event::Disconnected) with

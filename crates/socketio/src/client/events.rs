@@ -35,9 +35,10 @@ pub struct Events {
     inbox: Inbox,
 }
 
-/// The reading end: it takes over all that is queued at once.
+/// The reading end: it takes over all that is queued at once, unless that may still be dropped.
 pub(super) struct Inbox {
     batch: VecDeque<Event>,
+    overflow: Overflow,
     queue: Arc<Queue>,
 }
 
@@ -92,6 +93,7 @@ pub(super) fn mailbox(max_events: usize, max_bytes: usize, overflow: Overflow) -
     };
     let inbox = Inbox {
         batch: VecDeque::new(),
+        overflow,
         queue,
     };
     (mailbox, inbox)
@@ -287,9 +289,13 @@ impl Inbox {
             self.queue.reader.register(cx.waker());
             let mut handed_over = self.queue.lock();
             let dropped = std::mem::take(&mut handed_over.dropped);
-            self.batch = std::mem::take(&mut handed_over.events);
             if dropped > 0 {
                 return Poll::Ready(Some(Event::Lagged(dropped)));
+            }
+            if self.overflow == Overflow::DropOldest {
+                self.batch.extend(handed_over.events.pop_front());
+            } else {
+                self.batch = std::mem::take(&mut handed_over.events);
             }
             if self.batch.is_empty() {
                 return match handed_over.task_is_gone {
@@ -513,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_reader_has_taken_over_is_not_dropped() {
+    fn the_oldest_are_dropped_from_under_a_reader_that_has_begun() {
         let (mut mailbox, mut inbox) = mailbox(3, usize::MAX, Overflow::DropOldest);
         for number in 0..3 {
             mailbox.push(message(number));
@@ -524,7 +530,7 @@ mod tests {
             mailbox.push(message(number));
             mailbox.flush();
         }
-        let expected = [r#"["x",1]"#, r#"["x",2]"#, "Lagged(5)", r#"["x",8]"#];
+        let expected = ["Lagged(5)", r#"["x",6]"#, r#"["x",7]"#, r#"["x",8]"#];
         assert_eq!(told(&mut inbox), expected);
     }
 
