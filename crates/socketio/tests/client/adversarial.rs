@@ -222,18 +222,51 @@ async fn a_future_that_is_dropped_anywhere_leaves_nothing_behind() {
             .num_alive_tasks()
     };
     until(|| tasks() == 2).await;
-    for kind in 0..5 {
+    let provided = |client: Builder| {
+        let auth = |_| async {
+            tokio::task::yield_now().await;
+            Ok::<_, std::io::Error>(serde_json::json!({}))
+        };
+        let dial = |_| async {
+            tokio::task::yield_now().await;
+            Ok::<_, std::io::Error>(socketio::Dial::new())
+        };
+        client.auth_provider(auth).provider(dial)
+    };
+    for kind in 0..10 {
         for polls in 0..40 {
-            let client = server.client("");
+            let mut client = server.client("");
+            if kind == 5 {
+                client = client.retries(socketio::Retries::default());
+            }
             if kind == 0 {
                 poll_and_drop(client.connect(), polls).await;
+            } else if kind == 8 {
+                poll_and_drop(provided(client).connect(), polls).await;
+            } else if kind == 9 {
+                let handles = provided(client).connect_in_background().unwrap();
+                handles.0.try_emit("early", ()).unwrap();
+                poll_and_drop(std::future::pending::<()>(), polls).await;
+                drop(handles);
             } else {
                 let (socket, events) = within(client.connect()).await.unwrap();
                 match kind {
+                    5 => poll_and_drop(socket.emit("x", polls), polls).await,
+                    6 => poll_and_drop(socket.emit_timeout("x", polls, LONG), polls).await,
+                    7 => {
+                        let event = socketio::codec::Event::new("x", &polls).unwrap();
+                        let mut sink = socket.sink();
+                        poll_and_drop(futures_util::SinkExt::send(&mut sink, event), polls).await;
+                    }
                     1 => poll_and_drop(socket.emit("x", polls), polls).await,
                     2 => poll_and_drop(socket.emit_with_ack("x", (), LONG), polls).await,
                     3 => poll_and_drop(socket.disconnect(), polls).await,
                     _ => poll_and_drop(socket.namespace("/a").connect(), polls).await,
+                }
+                if polls % 2 == 0 {
+                    // Nothing is awaited any more, and nothing is buffered.
+                    until(|| socket.stats().pending_acks == 0).await;
+                    assert!(kind != 5 || socket.stats().unsent_events == 0);
                 }
                 drop((socket, events));
             }
