@@ -90,8 +90,9 @@ impl Socket {
     /// Sends an event if it can leave at once, and drops it otherwise: for what is worthless later, such as a position.
     /// It is never buffered, and never sent again.
     ///
-    /// In the rare case that the connection turns out to be gone only after this has returned, the event is dropped
-    /// all the same, and [`Event::Unsent`](crate::event::Event::Unsent) tells.
+    /// In the rare case that the connection turns out to be gone or busy only after this has returned, as the second of
+    /// two large events at a time finds it, the event is dropped all the same, and
+    /// [`Event::Unsent`](crate::event::Event::Unsent) tells.
     ///
     /// # Errors
     ///

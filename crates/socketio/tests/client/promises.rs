@@ -215,3 +215,44 @@ async fn failures_of_a_provider_that_nobody_reads_about_do_not_pile_up() {
         }
     ));
 }
+
+/// The connection becomes busy with the first of them, and the server reads late.
+#[tokio::test]
+async fn volatile_events_do_not_wait_for_each_other() {
+    let server = Server::start().await;
+    let serve = async {
+        let mut peer = server.accept_with(10_000_000).await;
+        peer.expect("0").await;
+        peer.send(r#"0{"sid":"s1"}"#).await;
+        peer
+    };
+    let (connected, mut peer) = tokio::join!(server.client("").connect(), serve);
+    let (socket, mut events) = connected.unwrap();
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    let large = "x".repeat(5_000_000);
+    let accepted = (0..20).filter(|n| socket.emit_volatile("n", (n, &large)).is_ok());
+    let accepted = accepted.count() as u64;
+    settle().await;
+    let reading = async {
+        let mut read = 0;
+        while peer.text().await != r#"2["end"]"# {
+            read += 1;
+        }
+        read
+    };
+    let ((), read) =
+        within(async { tokio::join!(async { socket.emit("end", ()).await.unwrap() }, reading) })
+            .await;
+    let mut dropped = 0;
+    while let Some(Some(event)) = events.next().now_or_never() {
+        match event {
+            Event::Unsent {
+                events,
+                error: EmitError::NotWritable,
+            } => dropped += events,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(read + dropped, accepted);
+    assert!(dropped > 0);
+}

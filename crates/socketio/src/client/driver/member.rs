@@ -27,6 +27,8 @@ pub(super) struct Member {
     pub(super) auth: Option<Provider<Option<Json>>>,
     pub(super) asked: Option<(AuthKey, Asked<Option<Json>>)>,
     pub(super) reports_sent: bool,
+    /// How many of the commands had to wait: too long for what is to leave at once.
+    pub(super) late: usize,
     /// Commands that will not be carried out, and whose senders do not know it.
     pub(super) unsent: u64,
     pub(super) span: Span,
@@ -46,6 +48,7 @@ impl Member {
             auth: join.auth,
             asked: None,
             reports_sent: join.settings.report_sent,
+            late: 0,
             unsent: 0,
             span: tracing::debug_span!("namespace", name = %join.namespace),
             joined: Some(join.joined),

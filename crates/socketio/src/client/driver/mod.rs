@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
 use super::dialer::{Call, Dialer};
-use super::membership::{Control, Join, Shared};
+use super::membership::{Command, Control, Join, Shared};
 use super::provider::{Asked, Dial};
 use super::stats::LinkStats;
-use crate::error::AckError;
+use crate::error::{AckError, EmitError};
 use crate::session::revision::capacity;
 use crate::session::{AckKey, Input, NamespaceKey, Session};
 use member::{Member, execute, refuse};
@@ -360,18 +360,21 @@ impl Driver {
             member.refuse_commands();
             return false;
         }
-        // What is to be told of each must be read, too.
-        let told = self.blocked.is_some() && member.reports_sent;
-        let leaves = writable || !self.session.is_joined(key);
-        if told || !leaves || !self.session.has_room(key) {
+        if !takes(&self.session, member, writable, self.blocked.is_some()) {
             return false;
         }
         let Poll::Ready(Some(command)) = member.commands.poll_recv(cx) else {
             return false;
         };
+        let late = member.late > 0;
+        member.late = member.late.saturating_sub(1);
         let span = member.span.clone();
         let _in = span.enter();
-        execute(&mut self.session, &mut self.acks, key, *command, now);
+        if late && matches!(*command, Command::EmitVolatile(_)) {
+            self.session.tell_unsent(key, 1, EmitError::NotWritable);
+        } else {
+            execute(&mut self.session, &mut self.acks, key, *command, now);
+        }
         self.settle(now);
         true
     }
@@ -392,4 +395,12 @@ impl Driver {
         self.settle(now);
         true
     }
+}
+
+/// Whether what is emitted in a namespace can leave or be buffered now.
+fn takes(session: &Session, member: &Member, writable: bool, blocked: bool) -> bool {
+    // What is to be told of each must be read, too.
+    let told = blocked && member.reports_sent;
+    let leaves = writable || !session.is_joined(member.key);
+    !told && leaves && session.has_room(member.key)
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use engineio::CloseReason;
 
-use super::{Driver, Link};
+use super::{Driver, Link, takes};
 use crate::client::dialer::Call;
 use crate::client::socket::AckHandle;
 use crate::client::stats::LinkStats;
@@ -226,11 +226,15 @@ impl Driver {
     }
 
     pub(super) fn finish_round(&mut self) {
+        let (writable, blocked) = (self.is_writable(), self.blocked.is_some());
         for member in &mut self.members {
+            if !takes(&self.session, member, writable, blocked) {
+                member.late = member.commands.len();
+            }
             member.status.unsent(self.session.depth(member.key));
             member.mailbox.flush();
         }
-        self.shared.set_writable(self.is_writable());
+        self.shared.set_writable(writable);
         *self.shared.lock_stats() = self.link_stats();
         let left = match &self.link {
             Link::Up(live) => live.client.is_flushed() || !live.client.is_open(),
