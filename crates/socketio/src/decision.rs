@@ -27,7 +27,8 @@ pub enum Decision {
     /// Try again after the usual delay, while [`Reconnection::max_attempts`](crate::Reconnection::max_attempts) allows
     /// it.
     Retry,
-    /// Try again after this delay, while the number of attempts allows it.
+    /// Try again after this delay, while the number of attempts allows it. Nothing makes it longer: a server that
+    /// accepts and drops at once is called again each time that it has passed.
     RetryIn(Duration),
     /// Give up.
     Stop,

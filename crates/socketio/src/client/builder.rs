@@ -319,7 +319,8 @@ impl Builder {
 
     /// Tells which events of this side are handed to the connection, as
     /// [`Event::Sent`](crate::event::Event::Sent): the counterpart, for what is sent, of the events that are received.
-    /// Default: no.
+    /// They must be read like those: with [`Overflow::Backpressure`], who reads must not wait, between two events, for
+    /// more emits than the queue holds. Default: no.
     #[must_use]
     pub fn report_sent(mut self, report: bool) -> Self {
         self.first.join.report_sent = report;

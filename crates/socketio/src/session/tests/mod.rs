@@ -9,6 +9,7 @@ mod leaving;
 mod messages;
 mod parsers;
 mod pausing;
+mod promises;
 mod reconnecting;
 mod recovering;
 mod retrying;

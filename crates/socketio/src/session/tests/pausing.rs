@@ -120,8 +120,10 @@ fn providers_that_fail_one_by_one_do_not_use_up_each_others_attempts() {
         config.reconnection.max_attempts = Some(3);
     });
     for name in ["/b", "/c"] {
-        let mut settings = Join::default();
-        settings.auth = Auth::Asked;
+        let settings = Join {
+            auth: Auth::Asked,
+            ..Join::default()
+        };
         script.try_join_with(name, settings).unwrap();
         script.skip_actions();
         let key = script.asked.pop().unwrap();
