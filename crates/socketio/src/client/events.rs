@@ -196,20 +196,21 @@ impl Mailbox {
         }
     }
 
-    /// Adds to the newest event if it says the same: nobody stops a program that goes on emitting, and reads nothing.
+    /// Adds to one of the newest events that says the same: nobody stops a program that goes on emitting, and reads
+    /// nothing.
     fn add_unsent(&mut self, more: u64, why: &EmitError) -> bool {
         let mut handed_over = self.queue.lock();
-        let newest = match self.batch.last_mut() {
-            Some(newest) => Some(newest),
-            None => handed_over.events.back_mut(),
-        };
-        match newest {
-            Some(Event::Unsent { events, error }) if error == why => {
+        let newest = handed_over.events.iter_mut().chain(&mut self.batch).rev();
+        for event in newest {
+            let Event::Unsent { events, error } = event else {
+                return false;
+            };
+            if std::mem::discriminant(error) == std::mem::discriminant(why) {
                 *events = events.saturating_add(more);
-                true
+                return true;
             }
-            _ => false,
         }
+        false
     }
 
     /// Hands the present batch over.
@@ -505,13 +506,16 @@ mod tests {
             mailbox.push(unsent(2, EmitError::Disconnected));
             mailbox.flush();
         }
-        mailbox.push(unsent(1, EmitError::NotAcknowledged));
-        mailbox.push(unsent(1, EmitError::NotAcknowledged));
+        for _ in 0..5 {
+            mailbox.push(unsent(1, EmitError::NotAcknowledged));
+            mailbox.flush();
+            mailbox.push(unsent(1, EmitError::Disconnected));
+        }
         mailbox.flush();
         let cx = &mut Context::from_waker(Waker::noop());
         for expected in [
-            unsent(10, EmitError::Disconnected),
-            unsent(2, EmitError::NotAcknowledged),
+            unsent(15, EmitError::Disconnected),
+            unsent(5, EmitError::NotAcknowledged),
         ] {
             assert_eq!(inbox.poll_next(cx), Poll::Ready(Some(expected)));
         }
