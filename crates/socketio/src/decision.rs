@@ -24,7 +24,8 @@ pub enum Decision {
     /// What the reference client does: [`Failure::is_retried`].
     #[default]
     Default,
-    /// Try again after the usual delay, while [`Reconnection::max_attempts`](crate::Reconnection::max_attempts) allows
+    /// Try again after the usual delay (with revision 4, a namespace `/` that the server has put out on the next
+    /// connection only, if other namespaces use the present one), while [`Reconnection::max_attempts`](crate::Reconnection::max_attempts) allows
     /// it.
     Retry,
     /// Try again after this delay, while the number of attempts allows it. Nothing makes it longer: a server that

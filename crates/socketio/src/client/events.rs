@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use engineio::Bytes;
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 use futures_util::task::AtomicWaker;
 
 use super::Event;
@@ -27,6 +28,11 @@ use crate::overflow::Overflow;
 /// connection stops reading, for all its namespaces, until half of the queue has been read. Who only sends can drop the
 /// `Events` instead: what would have gone there is discarded.
 ///
+/// A reader that waits for something else meanwhile, such as room for an event of its own while there is no connection,
+/// waits for itself: read in a task of its own, or have the events dropped.
+///
+/// When the runtime ends that the connection lives on, the stream ends without a last event.
+///
 /// Dropping all [`Socket`](crate::Socket)s and the `Events` of a namespace leaves it; the connection is closed behind
 /// the last one.
 pub struct Events {
@@ -40,6 +46,8 @@ pub(super) struct Inbox {
     batch: VecDeque<Event>,
     overflow: Overflow,
     queue: Arc<Queue>,
+    /// Whether the end was told.
+    ended: bool,
 }
 
 /// The task's end: it hands over, at once, all that a wake-up of the task has brought.
@@ -92,6 +100,7 @@ pub(super) fn mailbox(max_events: usize, max_bytes: usize, overflow: Overflow) -
         queue: queue.clone(),
     };
     let inbox = Inbox {
+        ended: false,
         batch: VecDeque::new(),
         overflow,
         queue,
@@ -299,7 +308,8 @@ impl Inbox {
                 self.batch = std::mem::take(&mut handed_over.events);
             }
             if self.batch.is_empty() {
-                return match handed_over.task_is_gone {
+                self.ended = handed_over.task_is_gone;
+                return match self.ended {
                     true => Poll::Ready(None),
                     false => Poll::Pending,
                 };
@@ -342,6 +352,12 @@ impl Stream for Events {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.inbox.poll_next(cx)
+    }
+}
+
+impl FusedStream for Events {
+    fn is_terminated(&self) -> bool {
+        self.inbox.ended
     }
 }
 

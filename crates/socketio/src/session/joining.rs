@@ -77,6 +77,10 @@ impl Session {
                 }
             }
             Admission::Hold => {}
+            // Who was joined before can wait for the next link.
+            Admission::Refuse(ConnectError::RootLeft) if active.established => {
+                active.phase = Phase::Waiting;
+            }
             Admission::Refuse(error) => self.not_joined(now, key, State::Idle, error),
         }
     }

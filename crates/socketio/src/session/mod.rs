@@ -139,6 +139,8 @@ pub struct Session {
     link: Link,
     /// Whether what the server sends reaches the session.
     reading: bool,
+    /// Whether what is sent leaves.
+    writable: bool,
     /// Links opened so far.
     links: u64,
     /// Whether the last link ended up on WebSocket.
@@ -167,6 +169,7 @@ impl Session {
             random: fastrand::Rng::with_seed(seed),
             link: Link::Down,
             reading: true,
+            writable: true,
             links: 0,
             upgraded: false,
             asks: 0,
@@ -392,6 +395,20 @@ impl Session {
             }
         }
         self.reading = reading;
+    }
+
+    /// Tells whether the link takes more. While it does not, nothing is sent again: a server that reads nothing must not
+    /// make the same event pile up in front of it.
+    pub fn set_writable(&mut self, now: Instant, writable: bool) {
+        if writable && !self.writable {
+            self.writable = true;
+            for index in 0..self.slots.len() {
+                if let Some(slot) = self.slots.get(index) {
+                    self.try_next(now, slot.key(index));
+                }
+            }
+        }
+        self.writable = writable;
     }
 
     /// Does what is due: a reconnection, the first CONNECT to a server in doubt, the end of waiting for a CONNECT reply

@@ -129,7 +129,8 @@ impl Session {
                 return;
             };
             let queue = &mut active.retries;
-            if !matches!(active.phase, Phase::Joined { .. }) || queue.under_way.is_some() {
+            let joined = matches!(active.phase, Phase::Joined { .. });
+            if !joined || !self.writable || queue.under_way.is_some() {
                 return;
             }
             let Some(retried) = queue.events.front_mut() else {

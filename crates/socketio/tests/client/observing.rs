@@ -68,7 +68,9 @@ async fn overflow_disconnects_if_asked_to_and_what_was_queued_can_be_read() {
             retry_in: None
         }
     );
+    assert!(!futures_util::stream::FusedStream::is_terminated(&events));
     assert_eq!(within(events.next()).await, None);
+    assert!(futures_util::stream::FusedStream::is_terminated(&events));
 }
 
 #[tokio::test]

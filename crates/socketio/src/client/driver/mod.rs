@@ -103,6 +103,7 @@ impl Driver {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS {
             let now = now();
+            self.session.set_writable(now, self.is_writable());
             // The link goes before the commands: it may become writable without having anything to tell.
             let progress = self.poll_control(cx, now)
                 | self.poll_room(cx, now)

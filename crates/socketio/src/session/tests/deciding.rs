@@ -287,3 +287,29 @@ fn remember_upgrade() {
         script.wants(&[third]);
     }
 }
+
+#[test]
+fn in_revision_4_a_root_that_is_out_waits_for_the_next_link_if_others_keep_this_one() {
+    let mut script = Script::with(|config| {
+        config.version = Version::V3;
+        config.reconnection.decide = Some(Decide::new(|_| Decision::Retry));
+    });
+    script.join("/");
+    let other = script.join("/b");
+    script.link_opened_as(Version::V3, Transport::WebSocket, None);
+    script.server("0");
+    script.server("0/b,");
+    script.server("1");
+    script.skip();
+    script.after_secs(60);
+    script.wants(&[]);
+    script.tells(&[]);
+    script.emit(other, "still here").unwrap();
+    script.wants(&[r#"2/b,["still here"]"#]);
+    script.link_lost();
+    script.after_secs(5);
+    script.skip();
+    script.link_opened_as(Version::V3, Transport::WebSocket, None);
+    script.server("0");
+    script.tells(&["/ connected as engine-sid"]);
+}

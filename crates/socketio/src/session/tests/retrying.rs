@@ -159,3 +159,24 @@ fn what_the_server_would_never_take_does_not_block_the_others() {
     );
     assert!(script.actions().last().unwrap().ends_with(r#"["small"]"#));
 }
+
+#[test]
+fn nothing_is_sent_again_while_the_link_takes_nothing() {
+    let (mut script, root) = joined(9);
+    let first = script.retried(root, "first").unwrap();
+    script.retried(root, "second").unwrap();
+    script.skip_actions();
+    script.session.set_writable(script.now, false);
+    script.after_secs(5);
+    script.wants(&[]);
+    script.session.set_writable(script.now, true);
+    let sent = script.actions();
+    assert!(
+        matches!(&sent[..], [again] if again.ends_with(r#"["first"]"#)),
+        "{sent:?}"
+    );
+    script.session.set_writable(script.now, true);
+    script.wants(&[]);
+    script.server(&format!("3{}[]", id(&sent[0])));
+    assert_eq!(script.acks(), [(first, Ok("[]".into()))]);
+}
