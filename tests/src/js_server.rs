@@ -27,7 +27,7 @@ use crate::within;
 /// | `session`, `upgraded`, `closed` | an Engine.IO session: `session`, `transport`, `reason` |
 /// | `packet`, `sent` | an Engine.IO packet received or sent: `type`, `transport`, `text` or `hex` |
 /// | `refused` | `code`, `message` of an Engine.IO handshake turned down; old releases do not tell |
-/// | `connect`, `disconnect` | `namespace`, `id`, `auth` (none in old releases), `query`, `reason` |
+/// | `connect`, `disconnect` | `namespace`, `id`, `auth` (none in old releases), `query`, `recovered`, `reason` |
 /// | `event` | `namespace`, `name`, `args`, `ack` |
 /// | `answer` | the `args` of an acknowledgement the server asked for |
 ///

@@ -6,8 +6,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// A TLS terminator on a free loopback port, with a certificate for `localhost` of an authority that
 /// nobody trusts by default.
@@ -15,6 +16,7 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 pub struct TlsFront {
     port: u16,
     authority: String,
+    client: String,
     accepting: JoinHandle<()>,
 }
 
@@ -25,7 +27,20 @@ impl TlsFront {
     ///
     /// When no certificate can be made or no port opened.
     pub async fn start(target: u16) -> Self {
-        let (authority, config) = certificates();
+        Self::start_with(target, false).await
+    }
+
+    /// The same for clients only that show a certificate of this authority.
+    ///
+    /// # Panics
+    ///
+    /// As [`TlsFront::start`].
+    pub async fn start_for_clients(target: u16) -> Self {
+        Self::start_with(target, true).await
+    }
+
+    async fn start_with(target: u16, asks_for_certificate: bool) -> Self {
+        let (authority, client, config) = certificates(asks_for_certificate);
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
@@ -39,8 +54,15 @@ impl TlsFront {
         Self {
             port,
             authority,
+            client,
             accepting,
         }
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// `https://localhost:PORT` followed by `rest`.
@@ -53,6 +75,12 @@ impl TlsFront {
     #[must_use]
     pub fn authority_pem(&self) -> &[u8] {
         self.authority.as_bytes()
+    }
+
+    /// A client's certificate of this authority and its key, as PEM.
+    #[must_use]
+    pub fn client_pem(&self) -> &[u8] {
+        self.client.as_bytes()
     }
 }
 
@@ -76,23 +104,38 @@ async fn forward(acceptor: TlsAcceptor, stream: TcpStream, target: u16) {
         .ok();
 }
 
-/// An authority (as PEM), and a server with a certificate of it.
-fn certificates() -> (String, ServerConfig) {
+/// An authority, a client with a certificate of it (both as PEM), and a server with another one.
+fn certificates(asks_for_certificate: bool) -> (String, String, ServerConfig) {
     let mut params = CertificateParams::new([]).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");
     let authority = CertifiedIssuer::self_signed(params, key).expect("a certificate");
 
-    let key = KeyPair::generate().expect("a key");
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let params = CertificateParams::new(names).expect("valid names");
-    let certificate = params.signed_by(&key, &authority).expect("a certificate");
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
+    let certificate = |names: &[&str]| {
+        let key = KeyPair::generate().expect("a key");
+        let names: Vec<_> = names.iter().copied().map(str::to_owned).collect();
+        let params = CertificateParams::new(names).expect("valid names");
+        let certificate = params.signed_by(&key, &authority).expect("a certificate");
+        (certificate, key)
+    };
+    let (client, client_key) = certificate(&["client"]);
+    let (server, server_key) = certificate(&["localhost", "127.0.0.1"]);
+    let config = ServerConfig::builder();
+    let config = if asks_for_certificate {
+        let mut roots = RootCertStore::empty();
+        let added = roots.add(authority.der().clone());
+        added.expect("it is an authority");
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+        config.with_client_cert_verifier(verifier.build().expect("there is an authority"))
+    } else {
+        config.with_no_client_auth()
+    };
+    let config = config
         .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            vec![server.der().clone()],
+            PrivatePkcs8KeyDer::from(server_key.serialize_der()).into(),
         )
         .expect("the key fits the certificate");
-    (authority.pem(), config)
+    let client = client.pem() + &client_key.serialize_pem();
+    (authority.pem(), client, config)
 }

@@ -13,7 +13,7 @@ mod socket_scenarios;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use conformance::{Case, Line, Release, Route, http, within};
+use conformance::{Case, Line, Release, Route, first_message, http, within};
 use engineio::{CloseReason, Version};
 use serde_json::json;
 use socket_scenarios::*;

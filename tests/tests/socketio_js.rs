@@ -11,7 +11,9 @@
 mod socket_scenarios;
 
 use bytes::Bytes;
-use conformance::{Case, JsServer, Release, Route, TlsFront, over_every_route, within};
+use conformance::{
+    Case, JsServer, Release, Route, TlsFront, first_message, over_every_route, within,
+};
 use engineio::client::Http;
 use engineio::{CloseReason, Version};
 use serde_json::{Value, json};

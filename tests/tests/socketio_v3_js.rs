@@ -11,7 +11,7 @@
 #[macro_use]
 mod socket_scenarios;
 
-use conformance::{Case, JsServer, Release, Route, http, within};
+use conformance::{Case, JsServer, Release, Route, first_message, http, within};
 use engineio::Version;
 use serde_json::{Value, json};
 use socket_scenarios::*;

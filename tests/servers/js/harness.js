@@ -56,6 +56,8 @@ function toBytes(value) {
   return value;
 }
 
+// With the setting `quiet`, single frames and packets are not recorded: for those that come by the hundred thousand.
+
 // Records every WebSocket message as it came off the wire, the probe's included: those never reach
 // the engine's own `packet` event.
 function recordFrames({ Server: WebSocketServer }) {
@@ -63,7 +65,7 @@ function recordFrames({ Server: WebSocketServer }) {
   WebSocketServer.prototype.handleUpgrade = function (request, socket, head, done) {
     handleUpgrade.call(this, request, socket, head, (webSocket, ...rest) => {
       // Before ws 8 the type of the data says whether it is text.
-      webSocket.on("message", (data, isBinary = typeof data !== "string") => {
+      if (!settings.quiet) webSocket.on("message", (data, isBinary = typeof data !== "string") => {
         log("frame", content(isBinary ? data : data.toString()));
       });
       webSocket.on("close", (code) => log("websocket closed", { code }));
@@ -82,6 +84,21 @@ function recordRequest(request) {
   request.on("end", () => log("body", { target, ...content(Buffer.concat(chunks).toString()) }));
 }
 
+const connections = new Set();
+
+function recordConnections(server) {
+  server.on("connection", (connection) => {
+    connections.add(connection);
+    connection.on("close", () => connections.delete(connection));
+  });
+}
+
+// Every TCP connection ends at once, without a word of any protocol above.
+function cut() {
+  connections.forEach((connection) => connection.destroy());
+  return connections.size;
+}
+
 let sessions = 0;
 
 // Everything one Engine.IO session does.
@@ -89,12 +106,14 @@ function recordSession(socket) {
   const session = ++sessions;
   const transport = () => socket.transport.name;
   log("session", { session, transport: transport() });
-  socket.on("packet", ({ type, data }) => {
-    log("packet", { session, transport: transport(), type, ...content(data) });
-  });
-  socket.on("packetCreate", ({ type, data }) => {
-    log("sent", { session, transport: transport(), type, ...content(data) });
-  });
+  if (!settings.quiet) {
+    socket.on("packet", ({ type, data }) => {
+      log("packet", { session, transport: transport(), type, ...content(data) });
+    });
+    socket.on("packetCreate", ({ type, data }) => {
+      log("sent", { session, transport: transport(), type, ...content(data) });
+    });
+  }
   socket.on("upgrade", () => log("upgraded", { session, transport: transport() }));
   socket.on("close", (reason, cause) => {
     log("closed", { session, reason, cause: cause?.description?.message ?? cause?.message });
@@ -102,10 +121,13 @@ function recordSession(socket) {
   return session;
 }
 
+const common = { cut };
+
 // Serves `attach(httpServer)`, which returns the Engine.IO server, and obeys `commands` by name.
 function serve(attach, commands) {
   const server = http.createServer((_request, response) => response.writeHead(404).end());
   const engine = attach(server);
+  recordConnections(server);
   engine.on("connection_error", ({ code, message }) => log("refused", { code, message }));
   server.prependListener("request", recordRequest);
   // Nobody else listening means no WebSocket transport, and then Node hands upgrades over as requests.
@@ -124,7 +146,7 @@ function serve(attach, commands) {
   input.on("line", (line) => {
     const { id, command, ...args } = JSON.parse(line);
     // Lines come in order, so the answer to `sync` says that nothing seen so far is still on its way.
-    const reached = command === "sync" ? undefined : commands[command](toBytes(args));
+    const reached = command === "sync" ? undefined : (commands[command] ?? common[command])(toBytes(args));
     log("done", { id, reached });
   });
   input.on("close", () => process.exit(0));
@@ -139,6 +161,8 @@ process.on("uncaughtException", (error) => {
 recordFrames(require(dependency("ws", engineIo)));
 
 module.exports = {
+  cut,
+  dependency,
   engineIo,
   fromBytes,
   log,

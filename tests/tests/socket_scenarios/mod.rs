@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use conformance::{Case, JsServer, Line, PATIENCE, Release, Route, http, within};
+use conformance::{Case, JsServer, Line, PATIENCE, Release, within};
 use engineio::{Transport, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use socketio::{
-    AckError, Builder, ConnectError, DisconnectReason, EmitError, Event, Events, Message, Parser,
-    Reconnection, Socket,
+use socketio::{AckError, ConnectError, DisconnectReason, EmitError, Event};
+
+pub(crate) use conformance::{
+    builder, connected_on_last_transport, join, next, next_but_upgraded, next_message,
 };
 
 /// Runs them all against a release of the server, in a revision.
@@ -659,77 +660,6 @@ pub(crate) async fn a_server_that_never_decides_is_given_up(case: Case) {
 }
 
 // What the scenarios are made of.
-
-pub(crate) fn builder(server: &JsServer, namespace: &str, case: Case) -> Builder {
-    let mut reconnection = Reconnection::default();
-    reconnection.initial_delay = Duration::from_millis(20);
-    reconnection.max_delay = Duration::from_millis(100);
-    let parser = match case.release {
-        Release::MessagePack => Parser::msgpack(),
-        _ => Parser::json(),
-    };
-    Builder::new(server.url(namespace))
-        .engine_config(case.route.config())
-        .version(case.version)
-        .parser(parser)
-        .reconnection(reconnection)
-        .http(http())
-}
-
-/// A joined namespace, past `Connected` and, where the route has one, past the upgrade.
-pub(crate) async fn join(server: &JsServer, namespace: &str, case: Case) -> (Socket, Events) {
-    let connecting = builder(server, namespace, case).connect();
-    let (socket, mut events) = within("a connection", connecting).await.unwrap();
-    if !connected_on_last_transport(&mut events, case).await {
-        let event = next(&mut events).await;
-        assert!(
-            matches!(event, Event::Upgraded(Transport::WebSocket)),
-            "{event:?}"
-        );
-    }
-    (socket, events)
-}
-
-/// Takes `Connected`, and says whether no upgrade is to come: where a namespace waits for the root, it can be over.
-pub(crate) async fn connected_on_last_transport(events: &mut Events, case: Case) -> bool {
-    match next(events).await {
-        Event::Connected(connected) => {
-            case.route != Route::Upgrade || connected.transport == Transport::WebSocket
-        }
-        other => panic!("not connected: {other:?}"),
-    }
-}
-
-pub(crate) async fn next(events: &mut Events) -> Event {
-    within("an event", events.next())
-        .await
-        .expect("the stream is over")
-}
-
-pub(crate) async fn next_but_upgraded(events: &mut Events) -> Event {
-    loop {
-        match next(events).await {
-            Event::Upgraded(_) => {}
-            other => return other,
-        }
-    }
-}
-
-pub(crate) async fn next_message(events: &mut Events) -> Message {
-    match next_but_upgraded(events).await {
-        Event::Message(message) => message,
-        other => panic!("not a message: {other:?}"),
-    }
-}
-
-/// The first Engine.IO message that the server received.
-pub(crate) async fn first_message(server: &JsServer) -> String {
-    let packets = server.seen_of("packet").await;
-    let message = packets
-        .iter()
-        .find(|packet| packet.str("type") == "message");
-    message.expect("a message").str("text").to_owned()
-}
 
 /// The server's own word that somebody joined `namespace`.
 pub(crate) async fn joined(server: &JsServer, namespace: &str) -> Line {
