@@ -22,7 +22,11 @@ function dependency(name, dependent) {
 // A line says what was seen, not all of it: a 300 KB body is recorded by its start and its length.
 const MAX_LOGGED = 4096;
 
+// With the setting `quiet`, for what comes by the thousand, only what the tests' side waits for by itself is told.
+const ALWAYS_TOLD = ["listening", "done", "failed"];
+
 function log(what, fields = {}) {
+  if (settings.quiet && !ALWAYS_TOLD.includes(what)) return;
   process.stdout.write(JSON.stringify({ what, ...fields }) + "\n");
 }
 
@@ -56,8 +60,6 @@ function toBytes(value) {
   return value;
 }
 
-// With the setting `quiet`, single frames and packets are not recorded: for those that come by the hundred thousand.
-
 // Records every WebSocket message as it came off the wire, the probe's included: those never reach
 // the engine's own `packet` event.
 function recordFrames({ Server: WebSocketServer }) {
@@ -65,7 +67,7 @@ function recordFrames({ Server: WebSocketServer }) {
   WebSocketServer.prototype.handleUpgrade = function (request, socket, head, done) {
     handleUpgrade.call(this, request, socket, head, (webSocket, ...rest) => {
       // Before ws 8 the type of the data says whether it is text.
-      if (!settings.quiet) webSocket.on("message", (data, isBinary = typeof data !== "string") => {
+      webSocket.on("message", (data, isBinary = typeof data !== "string") => {
         log("frame", content(isBinary ? data : data.toString()));
       });
       webSocket.on("close", (code) => log("websocket closed", { code }));
@@ -106,14 +108,12 @@ function recordSession(socket) {
   const session = ++sessions;
   const transport = () => socket.transport.name;
   log("session", { session, transport: transport() });
-  if (!settings.quiet) {
-    socket.on("packet", ({ type, data }) => {
-      log("packet", { session, transport: transport(), type, ...content(data) });
-    });
-    socket.on("packetCreate", ({ type, data }) => {
-      log("sent", { session, transport: transport(), type, ...content(data) });
-    });
-  }
+  socket.on("packet", ({ type, data }) => {
+    log("packet", { session, transport: transport(), type, ...content(data) });
+  });
+  socket.on("packetCreate", ({ type, data }) => {
+    log("sent", { session, transport: transport(), type, ...content(data) });
+  });
   socket.on("upgrade", () => log("upgraded", { session, transport: transport() }));
   socket.on("close", (reason, cause) => {
     log("closed", { session, reason, cause: cause?.description?.message ?? cause?.message });

@@ -35,7 +35,7 @@ function welcome(socket) {
   // Never passed on: listeners of its own are the one thing that this server does not have.
   socket.use(([name, ...args]) => {
     const acknowledge = typeof args.at(-1) === "function" ? args.pop() : undefined;
-    if (!settings.quiet) log("event", { namespace, name, args: fromBytes(args), ack: acknowledge !== undefined });
+    log("event", { namespace, name, args: fromBytes(args), ack: acknowledge !== undefined });
     if (name === "silent") return;
     if (acknowledge && holding && settings.hold?.includes(name)) {
       held.push(() => acknowledge(...args));
@@ -99,9 +99,11 @@ serve(start, {
     io.of(namespace).emit(event, ...args);
   },
 
-  // Every TCP connection is cut, and before anybody can be back the event numbered from `first` on is broadcast.
+  // Every TCP connection is cut, and the server learns it: by polling, between two requests, it would only miss the
+  // next one. Before anybody can be back the event numbered from `first` on is broadcast.
   "cut and broadcast"({ namespace = "/", event, first, count }) {
     const reached = cut();
+    each(namespace, ({ conn }) => conn.transport.onError("cut"));
     for (let number = first; number < first + count; number++) io.of(namespace).emit(event, number);
     return reached;
   },
