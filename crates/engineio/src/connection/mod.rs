@@ -66,8 +66,9 @@ impl Connection {
             reading: true,
             posting: 0,
             stats: Stats::default(),
-            actions: VecDeque::new(),
-            events: VecDeque::new(),
+            // One at a time, as a rule; what grows by itself has room for four.
+            actions: VecDeque::with_capacity(1),
+            events: VecDeque::with_capacity(1),
         };
         connection.start_attempt();
         connection

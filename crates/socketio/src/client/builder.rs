@@ -423,7 +423,7 @@ impl Builder {
         };
         let session = Session::new(self.session, fastrand::u64(..));
         let driver = Driver::new(session, dialer, self.patience, control_end, shared.clone());
-        tokio::spawn(driver.run().instrument(span));
+        tokio::spawn(driver.instrument(span));
         Membership::join(&control, shared, namespace, settings)
     }
 

@@ -316,6 +316,10 @@ impl Inbox {
             }
         }
         let event = self.batch.pop_front();
+        if self.batch.is_empty() {
+            // The next batch brings its own memory; an idle connection needs none.
+            self.batch = VecDeque::new();
+        }
         if let Some(event) = &event
             && self.queue.leaves(event)
         {

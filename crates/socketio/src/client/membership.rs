@@ -38,7 +38,7 @@ pub(super) struct Membership {
     queue: Arc<Queue>,
     pub(super) status: Arc<Status>,
     pub(super) commands: mpsc::Sender<Box<Command>>,
-    pub(super) control: mpsc::UnboundedSender<Control>,
+    pub(super) control: mpsc::UnboundedSender<Box<Control>>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -85,6 +85,7 @@ pub(super) enum Wish {
 
 /// What a task is told beside what is to be sent. Nobody ever waits to say it, so handles can say it when they are
 /// dropped; and each is said at most once per handle or awaited acknowledgement, so the unbounded channel has a bound.
+/// Boxed in its channel, too.
 pub(super) enum Control {
     Join(Box<Join>),
     Leave {
@@ -156,7 +157,7 @@ pub(super) struct Shared {
 impl Membership {
     /// Asks the task behind `control` to join a namespace. The handles are there at once; the outcome comes later.
     pub(super) fn join(
-        control: &mpsc::UnboundedSender<Control>,
+        control: &mpsc::UnboundedSender<Box<Control>>,
         shared: Arc<Shared>,
         namespace: Namespace,
         settings: Settings,
@@ -192,7 +193,7 @@ impl Membership {
             joined,
         };
         control
-            .send(Control::Join(Box::new(join)))
+            .send(Box::new(Control::Join(Box::new(join))))
             .map_err(|_| ConnectError::Closed)?;
         let events = Events::new(membership.clone(), inbox);
         Ok((Socket::new(membership), events, outcome))
@@ -212,7 +213,7 @@ impl Membership {
             id: self.id,
             done: Some(done),
         };
-        if self.control.send(leave).is_ok() {
+        if self.control.send(Box::new(leave)).is_ok() {
             // An error means that the task is gone, and the connection with it.
             finished.await.ok();
         }
@@ -312,10 +313,10 @@ fn check_max(size: u64, max: Option<u64>) -> Result<(), EmitError> {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.control
-            .send(Control::Leave {
+            .send(Box::new(Control::Leave {
                 id: self.id,
                 done: None,
-            })
+            }))
             .ok();
     }
 }

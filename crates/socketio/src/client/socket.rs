@@ -270,7 +270,10 @@ impl Socket {
     pub fn reconnect(&self) {
         if self.membership.shared.wants_reconnect() {
             // An error means that the task is gone, and the connection with it.
-            self.membership.control.send(Control::Reconnect).ok();
+            self.membership
+                .control
+                .send(Box::new(Control::Reconnect))
+                .ok();
         }
     }
 
@@ -310,7 +313,7 @@ impl fmt::Debug for Socket {
 struct PendingReply<'a> {
     settled: oneshot::Receiver<Result<Args, AckError>>,
     awaited: Arc<OnceLock<AckKey>>,
-    control: &'a mpsc::UnboundedSender<Control>,
+    control: &'a mpsc::UnboundedSender<Box<Control>>,
 }
 
 impl Drop for PendingReply<'_> {
@@ -319,7 +322,9 @@ impl Drop for PendingReply<'_> {
             // First close: the task takes no event whose reply is closed.
             self.settled.close();
             let awaited = std::mem::take(&mut self.awaited);
-            self.control.send(Control::AckDropped(awaited)).ok();
+            self.control
+                .send(Box::new(Control::AckDropped(awaited)))
+                .ok();
         }
     }
 }
@@ -405,7 +410,7 @@ mod tests {
             assert!(asking.now_or_never().is_none());
         }
         let told = std::iter::from_fn(|| control_end.try_recv().ok());
-        let forget = told.filter(|control| matches!(control, Control::AckDropped(_)));
+        let forget = told.filter(|control| matches!(**control, Control::AckDropped(_)));
         let queued = socket.membership.commands.max_capacity();
         assert_eq!(forget.count(), queued);
     }

@@ -173,12 +173,13 @@ impl Session {
             links: 0,
             upgraded: false,
             asks: 0,
-            slots: Vec::new(),
+            // There is one at a time, as a rule; what grows by itself has room for four.
+            slots: Vec::with_capacity(1),
             by_name: HashMap::new(),
             forgotten_acks: 0,
             acks: PendingAcks::default(),
-            actions: VecDeque::new(),
-            events: VecDeque::new(),
+            actions: VecDeque::with_capacity(1),
+            events: VecDeque::with_capacity(1),
             settled: VecDeque::new(),
         }
     }

@@ -4,9 +4,9 @@ mod member;
 mod settling;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use engineio::CloseReason;
@@ -48,7 +48,7 @@ pub(super) struct Driver {
     /// The member whose events are not read. While there is one, nothing is read from the link, no event is handed
     /// over, and no link is opened: so all queues stay within their bounds.
     blocked: Option<NamespaceKey>,
-    control: mpsc::UnboundedReceiver<Control>,
+    control: mpsc::UnboundedReceiver<Box<Control>>,
     shared: Arc<Shared>,
     timer: Timer,
 }
@@ -69,12 +69,24 @@ struct Live {
     span: Span,
 }
 
+/// Runs until all handles are dropped and the connection is closed. It is a future itself: an `async` block around it
+/// would hold it twice.
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.poll_rounds(cx));
+        tracing::debug!("the connection's task ends");
+        Poll::Ready(())
+    }
+}
+
 impl Driver {
     pub(super) fn new(
         session: Session,
         dialer: Dialer,
         patience: Duration,
-        control: mpsc::UnboundedReceiver<Control>,
+        control: mpsc::UnboundedReceiver<Box<Control>>,
         shared: Arc<Shared>,
     ) -> Self {
         Self {
@@ -83,7 +95,8 @@ impl Driver {
             patience,
             link: Link::Down,
             done: LinkStats::default(),
-            members: Vec::new(),
+            // One, as a rule; a vector that grows has room for four.
+            members: Vec::with_capacity(1),
             turn: 0,
             acks: HashMap::new(),
             leavers: Vec::new(),
@@ -94,13 +107,7 @@ impl Driver {
         }
     }
 
-    /// Runs until all handles are dropped and the connection is closed.
-    pub(super) async fn run(mut self) {
-        poll_fn(|cx| self.poll(cx)).await;
-        tracing::debug!("the connection's task ends");
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_rounds(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS {
             let now = now();
             self.session.set_writable(now, self.is_writable());
@@ -131,7 +138,7 @@ impl Driver {
         let mut progress = false;
         while let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
             progress = true;
-            match control {
+            match *control {
                 Control::Join(join) => self.join(*join, now),
                 Control::Leave { id, done } => {
                     self.leavers.extend(done);
