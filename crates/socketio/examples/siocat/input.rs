@@ -57,6 +57,10 @@ struct Line {
 
 /// Reads a line; an error is a sentence for people.
 pub(crate) fn parse(line: &[u8]) -> Result<Command, String> {
+    // To serde, an array of the members' values would do as well.
+    if line.trim_ascii_start().starts_with(b"[") {
+        return Err("not a line of input: it is an array, and not an object".to_owned());
+    }
     let line: Line =
         serde_json::from_slice(line).map_err(|error| format!("not a line of input: {error}"))?;
     let for_emit = line.ack.is_some() || line.timeout_ms.is_some() || line.volatile.is_some();
@@ -218,6 +222,7 @@ mod tests {
             "hello",
             "{",
             "[]",
+            r#" ["x",null,null,[1],null,null,null]"#,
             "{}",
             "null",
             r#"{"args":[]}"#,
