@@ -34,7 +34,7 @@ Exit status:
     0  done: --count messages were printed, or {\"disconnect\":true} was asked for, or the reader of the output went away
     1  internal error, or the output cannot be written
     2  the command line is wrong
-    3  the URL, the namespace, the path, the query, the proxy or the CA file is unusable
+    3  the URL, the namespace, the path, the query, the proxy, the CA file or the parser is unusable
     4  the server refuses the namespace
     5  no connection: the first attempt failed, or a lost connection is not replaced
     6  the server disconnected this client

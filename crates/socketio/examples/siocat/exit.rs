@@ -115,6 +115,10 @@ impl From<ConnectError> for Failure {
                 Status::BadInput,
                 "leave out --auth, and give what the server wants in --query",
             ),
+            ConnectError::ParserUnsupported => (
+                Status::BadInput,
+                "leave out --parser, or give --engine-io 4 if the server speaks it",
+            ),
             ConnectError::AuthTooLarge { .. } => (Status::BadInput, "give less in --auth"),
             ConnectError::Refused { .. } => (
                 Status::Refused,
@@ -122,7 +126,7 @@ impl From<ConnectError> for Failure {
             ),
             _ => (
                 Status::NoConnection,
-                "check that the server runs, the URL, --path, --transport, --engine-io, --proxy and --ca-file",
+                "check that the server runs, the URL, --path, --transport, --engine-io, --parser, --proxy and --ca-file",
             ),
         };
         Self::new(status, error, next)
@@ -167,6 +171,7 @@ mod tests {
             (ConnectError::Timeout.into(), 5),
             (ConnectError::Engine(CloseReason::PingTimeout).into(), 5),
             (ConnectError::AuthNotAnObject.into(), 2),
+            (ConnectError::ParserUnsupported.into(), 3),
             (DisconnectReason::ServerDisconnect.into(), 6),
             (DisconnectReason::ConnectTimeout.into(), 5),
             (Failure::timed_out(Duration::from_secs(1), 0), 7),
@@ -178,6 +183,12 @@ mod tests {
             };
             assert_eq!(status as u8, expected);
         }
+        let lost = ConnectError::Engine(CloseReason::Remote { code: None });
+        let Failure::Told { next, .. } = Failure::from(lost) else {
+            panic!("there is nothing to tell")
+        };
+        // The server hangs up on packets in another format.
+        assert!(next.contains("--parser"), "{next}");
         let gone = io::Error::from(io::ErrorKind::BrokenPipe);
         assert!(matches!(Failure::from(gone), Failure::ReaderGone));
     }
