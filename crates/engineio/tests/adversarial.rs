@@ -674,6 +674,26 @@ async fn odd_answers_to_the_first_get_are_typed() {
     }
 }
 
+/// Each secret is looked for in all of it, and a server may choose many, as cookies.
+#[tokio::test]
+async fn the_body_of_an_error_answer_is_not_read_to_its_end() {
+    let (listener, endpoint) = listen();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        request(&mut stream).await;
+        let head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 16777216\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        // The rest never comes.
+        stream.write_all(&[b'a'; 100_000]).await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.ok();
+    });
+    let mut client = client(endpoint, config(POLLING));
+    let CloseReason::Refused(refusal) = closed(&mut client).await else {
+        panic!()
+    };
+    assert_eq!((refusal.status, refusal.message.as_str()), (404, ""));
+}
+
 /// Web frameworks repeat the request's target in their answers (Fastify's 404 does, with the query): what was sent as
 /// a credential must not come back out as an error text.
 #[tokio::test]

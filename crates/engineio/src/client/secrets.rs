@@ -34,7 +34,8 @@ impl Secrets {
         secrets.extend(sid.map(|sid| sid.expose().to_owned()));
         secrets.retain(|secret| secret.len() >= LEAST_LENGTH);
         // What contains another one goes first.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
+        secrets.dedup();
         Self(secrets)
     }
 
@@ -51,13 +52,20 @@ impl Secrets {
 
     /// The body of an error answer without them.
     pub(super) fn remove_from(&self, body: &Bytes) -> Bytes {
-        let mut text = String::from_utf8_lossy(body).into_owned();
+        self.cut(&String::from_utf8_lossy(body)).into()
+    }
+
+    /// What stands in place of a secret is not searched for others: cookies are values of the server's choice, which
+    /// could make it grow without end.
+    fn cut(&self, text: &str) -> String {
+        let mut kept = vec![text];
         for secret in &self.0 {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), "[redacted]");
+            if kept.iter().any(|piece| piece.contains(secret.as_str())) {
+                let pieces = kept.into_iter();
+                kept = pieces.flat_map(|piece| piece.split(secret)).collect();
             }
         }
-        text.into()
+        kept.join("[redacted]")
     }
 }
 
@@ -95,6 +103,14 @@ mod tests {
             Secrets::new(None, None, []).remove_from(&Bytes::from("as it is")),
             "as it is"
         );
+    }
+
+    #[test]
+    fn a_server_cannot_make_what_stands_for_a_secret_grow() {
+        let cookies = ["aaaa", "redacted", "[redacted", "dact", "acted]"].map(String::from);
+        let secrets = Secrets::new(None, None, cookies);
+        let clean = secrets.remove_from(&Bytes::from("aaaa-aaaaaaaa"));
+        assert_eq!(clean, "[redacted]-[redacted][redacted]");
     }
 
     #[test]

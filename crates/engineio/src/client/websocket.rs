@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Message as WsMessage, Role, WebSocketConfig};
 
 use super::cookies::Answer;
-use super::http::{check_proxy, read_body, transport_error};
+use super::http::{MAX_ERROR_BODY, check_proxy, read_body, transport_error};
 use super::secrets::Secrets;
 use crate::config::Limits;
 use crate::connection::Input;
@@ -38,8 +38,6 @@ pub(super) enum OpenError {
     Failed(TransportError),
 }
 
-/// Error answers are short; what a proxy writes beyond this helps nobody.
-const MAX_ERROR_BODY: usize = 64 * 1024;
 /// How long the body of an error answer may take.
 const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(2);
 /// Frames are written out as soon as they are complete; this is only where small ones gather until the flush.

@@ -64,7 +64,11 @@ impl fmt::Debug for Http {
     }
 }
 
-/// Makes a request and reads the whole answer, at most `limit` bytes of it. An error answer comes without the secrets.
+/// Error answers are short; what a server or a proxy writes beyond this helps nobody.
+pub(super) const MAX_ERROR_BODY: usize = 64 * 1024;
+
+/// Makes a request and reads the whole answer, at most `limit` bytes of it. An error answer comes without the secrets,
+/// and without its body where that is long.
 pub(super) async fn exchange(
     request: reqwest::RequestBuilder,
     limit: usize,
@@ -89,12 +93,18 @@ async fn read_answer(
     secrets: Secrets,
 ) -> Result<Response, TransportError> {
     let status = response.status().as_u16();
-    let body = read_body(&mut response, limit).await?;
-    Ok(if status == 200 {
-        Response::new(status, body)
-    } else {
-        Response::new(status, secrets.remove_from(&body))
-    })
+    if status == 200 {
+        return Ok(Response::new(
+            status,
+            read_body(&mut response, limit).await?,
+        ));
+    }
+    let body = match read_body(&mut response, limit.min(MAX_ERROR_BODY)).await {
+        // The status says enough.
+        Err(error) if error.kind == TransportErrorKind::TooLarge => Bytes::new(),
+        body => body?,
+    };
+    Ok(Response::new(status, secrets.remove_from(&body)))
 }
 
 /// A server asks for a login with 401. 407 is a proxy's, and comes as an answer where the proxy forwards requests.
