@@ -2,6 +2,7 @@
 
 use ::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::handshake::Sid;
 
@@ -52,7 +53,44 @@ impl Secrets {
 
     /// The body of an error answer without them.
     pub(super) fn remove_from(&self, body: &Bytes) -> Bytes {
-        self.cut(&String::from_utf8_lossy(body)).into()
+        let text = self.cut(&String::from_utf8_lossy(body));
+        // JSON has several forms of a character, and encoders that write `+` as `\u002b` and `/` as `\/`.
+        if text.contains('\\')
+            && let Ok(mut json) = serde_json::from_str(&text)
+            && self.cut_from_json(&mut json)
+        {
+            return json.to_string().into();
+        }
+        text.into()
+    }
+
+    /// Whether there was something to cut out.
+    fn cut_from_json(&self, json: &mut Value) -> bool {
+        let mut found = false;
+        match json {
+            Value::String(text) => {
+                let clean = self.cut(text);
+                found = clean != *text;
+                *text = clean;
+            }
+            Value::Array(items) => {
+                for item in items {
+                    found |= self.cut_from_json(item);
+                }
+            }
+            Value::Object(members) => {
+                let clean = std::mem::take(members).into_iter().map(|(key, mut value)| {
+                    let clean = self.cut(&key);
+                    found |= clean != key;
+                    found |= self.cut_from_json(&mut value);
+                    (clean, value)
+                });
+                let clean = clean.collect();
+                *members = clean;
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+        found
     }
 
     /// What stands in place of a secret is not searched for others: cookies are values of the server's choice, which
@@ -96,6 +134,18 @@ mod tests {
             ("unknown SESSION", "unknown [redacted]"),
             ("Cookie: a=cookie-value", "Cookie: a=[redacted]"),
             ("Session ID unknown", "Session ID unknown"),
+            (
+                r#"{"code":3,"message":"bad token ab\u002bcd\u003D"}"#,
+                r#"{"code":3,"message":"bad token [redacted]"}"#,
+            ),
+            (
+                r#"{"errors":["C:\\", {"a+b\/c":0}]}"#,
+                r#"{"errors":["C:\\",{"[redacted]":0}]}"#,
+            ),
+            (
+                r#"{"code":3, "message":"\u0041"}"#,
+                r#"{"code":3, "message":"\u0041"}"#,
+            ),
         ] {
             assert_eq!(secrets.remove_from(&Bytes::from(body)), clean);
         }
