@@ -723,6 +723,30 @@ async fn a_refusal_that_repeats_the_url_shows_no_credential() {
     }
 }
 
+/// Browsers can set no header in a WebSocket handshake, so credentials travel as subprotocols.
+#[tokio::test]
+async fn a_refusal_that_repeats_the_handshake_s_headers_shows_no_credential() {
+    let (listener, endpoint) = listen();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let head = request(&mut stream).await;
+        let name = header(&head, "sec-websocket-protocol").unwrap();
+        let key = header(&head, "x-key").unwrap();
+        respond(&mut stream, "403 Forbidden", &format!("no {name}, {key}!")).await;
+    });
+    let mut config = config(&[Transport::WebSocket]);
+    config.subprotocols = engineio::Subprotocols::new(["chat", "PLANTED1"]).unwrap();
+    let mut headers = http::HeaderMap::new();
+    let mut key = http::HeaderValue::from_static("PLANTED2");
+    key.set_sensitive(true);
+    headers.insert("x-key", key);
+    let mut client = client(endpoint, config).with_headers(headers);
+    let reason = closed(&mut client).await;
+    let shown = format!("{reason} {reason:?}");
+    assert!(!shown.contains("PLANTED"), "{shown}");
+    assert!(shown.contains("HTTP 403: no "), "{shown}");
+}
+
 /// An application's headers are for its own business; those that carry the protocol stay the protocol's.
 #[tokio::test]
 async fn headers_of_the_application_do_not_double_those_of_the_protocol() {

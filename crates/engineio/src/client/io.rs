@@ -186,8 +186,10 @@ impl Io {
     /// What a request carries and no error may show.
     fn secrets(&self, target: &Target) -> Secrets {
         let cookies = self.cookies.iter().flat_map(Jar::values);
-        let credentials = cookies.chain(Secrets::in_headers(&self.headers));
-        Secrets::new(self.endpoint.query(), target.sid.as_ref(), credentials)
+        let offered = self.subprotocols.iter().map(str::to_owned);
+        let others = cookies.chain(Secrets::in_headers(&self.headers));
+        let others = others.chain(offered);
+        Secrets::new(self.endpoint.query(), target.sid.as_ref(), others)
     }
 
     fn request(&self, method: reqwest::Method, target: &Target) -> reqwest::RequestBuilder {

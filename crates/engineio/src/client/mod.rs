@@ -99,6 +99,9 @@ impl Client {
 
     /// Adds headers to every request of the session, the WebSocket handshake included. Those that carry the protocol
     /// (`Connection`, `Upgrade`, `Sec-WebSocket-*`, `Content-Type`, the encodings) are left out.
+    ///
+    /// A server may repeat a request in the text of an error answer. `Authorization`, `Proxy-Authorization`, `Cookie`
+    /// and every value that is [marked as sensitive](::http::HeaderValue::set_sensitive) are cut out there.
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         self.io.set_headers(headers);
         self

@@ -1,6 +1,8 @@
 //! What a request carries and an error must not show: servers repeat a request in their answers.
 
-use ::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
+use ::http::header::{AUTHORIZATION, COOKIE, HeaderMap, PROXY_AUTHORIZATION};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -40,15 +42,15 @@ impl Secrets {
         Self(secrets)
     }
 
-    /// The credentials in a caller's headers.
+    /// The credentials in a caller's headers, and whatever in them is marked as sensitive.
     pub(super) fn in_headers(headers: &HeaderMap) -> impl Iterator<Item = String> {
         let text = |name| headers.get_all(name).iter().filter_map(|v| v.to_str().ok());
-        // What follows the scheme, `Bearer`.
-        let tokens = text(AUTHORIZATION).filter_map(|value| value.split_once(' '));
+        let logins = text(AUTHORIZATION).chain(text(PROXY_AUTHORIZATION));
         let cookies = text(COOKIE).flat_map(|value| value.split(';'));
-        let values = cookies.filter_map(|pair| pair.split_once('='));
-        let secrets = tokens.chain(values);
-        secrets.map(|(_, secret)| secret.trim().to_owned())
+        let values = cookies.filter_map(|pair| Some(pair.split_once('=')?.1.trim().to_owned()));
+        let sensitive = headers.values().filter(|value| value.is_sensitive());
+        let sensitive = sensitive.filter_map(|value| Some(value.to_str().ok()?.to_owned()));
+        logins.flat_map(credentials).chain(values).chain(sensitive)
     }
 
     /// The body of an error answer without them.
@@ -107,8 +109,26 @@ impl Secrets {
     }
 }
 
+/// What proves who one is in the value of an `Authorization` header: what follows the scheme, such as `Bearer`, or all
+/// of it where there is none; of `Basic`, what is encoded there, too.
+fn credentials(value: &str) -> impl Iterator<Item = String> {
+    let (scheme, token) = value.split_once(' ').unwrap_or(("", value));
+    let token = token.trim();
+    let is_basic = scheme.eq_ignore_ascii_case("basic");
+    let login = is_basic.then(|| STANDARD.decode(token).ok()).flatten();
+    let login = login.and_then(|login| String::from_utf8(login).ok());
+    let password = login.iter().filter_map(|login| login.split_once(':'));
+    let password = password.map(|(_, password)| password.to_owned()).next();
+    [Some(token.to_owned()), password]
+        .into_iter()
+        .chain([login])
+        .flatten()
+}
+
 #[cfg(test)]
 mod tests {
+    use ::http::HeaderValue;
+
     use super::*;
     use crate::handshake::Handshake;
 
@@ -167,9 +187,18 @@ mod tests {
     fn credentials_in_headers_are_secrets() {
         let mut headers = HeaderMap::new();
         headers.append(AUTHORIZATION, "Bearer abc.def".parse().unwrap());
+        headers.append(AUTHORIZATION, "bare".parse().unwrap());
+        headers.append(AUTHORIZATION, "basic dXNlcjpwYTpzcw==".parse().unwrap());
+        headers.append(PROXY_AUTHORIZATION, "Basic !".parse().unwrap());
         headers.append(COOKIE, "a=cookie1; b=cookie2==".parse().unwrap());
         headers.append("x-other", "x=harmless".parse().unwrap());
+        let mut key = HeaderValue::from_static("my key");
+        key.set_sensitive(true);
+        headers.append("x-key", key);
         let found: Vec<_> = Secrets::in_headers(&headers).collect();
-        assert_eq!(found, ["abc.def", "cookie1", "cookie2=="]);
+        let basic = ["dXNlcjpwYTpzcw==", "pa:ss", "user:pa:ss", "!"];
+        let others = ["cookie1", "cookie2==", "my key"];
+        let all = ["abc.def", "bare"].into_iter().chain(basic).chain(others);
+        assert_eq!(found, all.collect::<Vec<_>>());
     }
 }
