@@ -12,6 +12,7 @@ mod address;
 mod certificates;
 mod cookies;
 mod customize;
+mod hanging;
 mod http_proxy;
 mod http_server;
 mod proxy_server;
