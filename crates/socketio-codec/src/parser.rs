@@ -4,6 +4,7 @@ mod custom;
 mod part;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -91,7 +92,7 @@ impl Parser {
             Format::Json => true,
             #[cfg(feature = "msgpack")]
             Format::MessagePack => msgpack::supports(revision),
-            Format::Custom(parser) => parser.supports(revision),
+            Format::Custom(parser) => guarded(|| parser.supports(revision)).unwrap_or(false),
         }
     }
 
@@ -109,7 +110,8 @@ impl Parser {
             Format::MessagePack => {
                 msgpack::encode(packet).map(|message| Part::from(message).into())
             }
-            Format::Custom(parser) => parser.encode(packet),
+            Format::Custom(parser) => guarded(|| parser.encode(packet))
+                .unwrap_or_else(|| Err(EncodeError::custom(PANICKED))),
         }
     }
 
@@ -120,7 +122,9 @@ impl Parser {
             Format::Json => Decoding::Json(Decoder::with_revision(limits, revision)),
             #[cfg(feature = "msgpack")]
             Format::MessagePack => Decoding::MessagePack(limits),
-            Format::Custom(parser) => Decoding::Custom(parser.decoder(&limits, revision)),
+            Format::Custom(parser) => {
+                Decoding::Custom(guarded(|| parser.decoder(&limits, revision)))
+            }
         })
     }
 }
@@ -156,6 +160,27 @@ impl fmt::Debug for Parser {
     }
 }
 
+const PANICKED: &str = "the parser has panicked";
+
+/// Runs what somebody else has written. A panic in the task of a connection would be the silent end of everything that
+/// it serves.
+fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(run)).ok()
+}
+
+/// After a panic nobody knows what state the decoder is in.
+fn custom(
+    decoder: &mut Option<Box<dyn CustomDecoder>>,
+    decode: impl FnOnce(&mut dyn CustomDecoder) -> Result<Option<Packet>, DecodeError>,
+) -> Result<Option<Packet>, DecodeError> {
+    let panicked = || DecodeError::custom(PANICKED);
+    let usable = decoder.as_deref_mut().ok_or_else(panicked)?;
+    guarded(|| decode(usable)).unwrap_or_else(|| {
+        *decoder = None;
+        Err(panicked())
+    })
+}
+
 /// Makes packets out of the messages of one connection; see [`Parser::decoder`].
 ///
 /// An error means that the peer broke the protocol, as with [`Decoder`]: the caller ends the
@@ -173,7 +198,8 @@ enum Decoding {
     /// It keeps nothing from message to message.
     #[cfg(feature = "msgpack")]
     MessagePack(Limits),
-    Custom(Box<dyn CustomDecoder>),
+    /// None where there was a panic instead.
+    Custom(Option<Box<dyn CustomDecoder>>),
 }
 
 impl ParserDecoder {
@@ -187,7 +213,7 @@ impl ParserDecoder {
             Decoding::Json(decoder) => decoder.text(text),
             #[cfg(feature = "msgpack")]
             Decoding::MessagePack(_) => Err(DecodeError::UnexpectedText),
-            Decoding::Custom(decoder) => decoder.text(text),
+            Decoding::Custom(decoder) => custom(decoder, |decoder| decoder.text(text)),
         }
     }
 
@@ -201,7 +227,7 @@ impl ParserDecoder {
             Decoding::Json(decoder) => decoder.binary(data),
             #[cfg(feature = "msgpack")]
             Decoding::MessagePack(limits) => msgpack::decode(&data, limits).map(Some),
-            Decoding::Custom(decoder) => decoder.binary(data),
+            Decoding::Custom(decoder) => custom(decoder, |decoder| decoder.binary(data)),
         }
     }
 
@@ -223,7 +249,10 @@ impl ParserDecoder {
             Decoding::Json(decoder) => decoder.is_assembling(),
             #[cfg(feature = "msgpack")]
             Decoding::MessagePack(_) => false,
-            Decoding::Custom(decoder) => decoder.is_assembling(),
+            Decoding::Custom(decoder) => decoder
+                .as_ref()
+                .and_then(|decoder| guarded(|| decoder.is_assembling()))
+                .unwrap_or(false),
         }
     }
 }

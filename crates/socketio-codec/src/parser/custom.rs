@@ -21,7 +21,8 @@ use crate::{DecodeError, EncodeError, Limits, Packet, Revision};
 ///   [`Args::from_json`](crate::Args::from_json) and [`Json::from_text`](crate::Json::from_text)
 ///   out of JSON text with placeholders.
 ///
-/// All of them check what they are given.
+/// All of them check what they are given. A panic in a parser is an error like those that it
+/// returns.
 ///
 /// ```
 /// use socketio_codec::{

@@ -222,3 +222,68 @@ fn what_a_parser_gives_is_checked() {
 fn illegal(offset: usize, expected: &'static str) -> DecodeError {
     DecodeError::IllegalPayload { offset, expected }
 }
+
+/// Panics at everything.
+#[derive(Debug)]
+struct Broken;
+
+impl CustomParser for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+
+    fn supports(&self, _: Revision) -> bool {
+        panic!("no")
+    }
+
+    fn encode(&self, _: &Packet) -> Result<Parts, EncodeError> {
+        panic!("no")
+    }
+
+    fn decoder(&self, _: &Limits, revision: Revision) -> Box<dyn CustomDecoder> {
+        match revision {
+            Revision::R4 => panic!("no"),
+            _ => Box::new(BrokenDecoder(false)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct BrokenDecoder(bool);
+
+impl CustomDecoder for BrokenDecoder {
+    fn text(&mut self, _: ByteString) -> Result<Option<Packet>, DecodeError> {
+        assert!(!self.0, "used again after a panic");
+        self.0 = true;
+        panic!("no")
+    }
+
+    fn binary(&mut self, _: Bytes) -> Result<Option<Packet>, DecodeError> {
+        assert!(self.0, "used again after a panic");
+        Ok(None)
+    }
+
+    fn is_assembling(&self) -> bool {
+        panic!("no")
+    }
+}
+
+#[test]
+fn a_panic_in_a_custom_parser_is_an_error() {
+    let parser = Parser::custom(Broken);
+    assert!(!parser.supports(Revision::R5));
+    let packet = Packet::Disconnect {
+        namespace: Namespace::root(),
+    };
+    let panicked = "the parser has panicked";
+    let error = parser.encode(&packet).unwrap_err();
+    assert_eq!(error, EncodeError::custom(panicked));
+    let panicked = Err(DecodeError::custom(panicked));
+    for revision in [Revision::R4, Revision::R5] {
+        let mut decoder = parser.decoder(Limits::default(), revision);
+        assert!(!decoder.is_assembling());
+        assert_eq!(decoder.text("x".into()), panicked);
+        // It is not asked again.
+        assert_eq!(decoder.binary(Bytes::new()), panicked);
+    }
+}

@@ -17,6 +17,7 @@ mod messages;
 mod namespaces;
 mod observing;
 mod offline;
+mod parsing;
 mod promises;
 mod providing;
 mod reconnecting;
