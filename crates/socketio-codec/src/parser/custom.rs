@@ -89,7 +89,8 @@ pub trait CustomParser: Debug + Send + Sync + 'static {
         true
     }
 
-    /// The messages of a packet.
+    /// The messages of a packet. A text must not contain `U+001E`: Engine.IO has it between the
+    /// messages of a polling request. The crate `socketio` refuses to send such a packet.
     ///
     /// # Errors
     ///

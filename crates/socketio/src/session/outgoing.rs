@@ -17,8 +17,15 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn new(parser: &Parser, packet: &Packet) -> Result<Self, EncodeError> {
+        let parts = parser.encode(packet)?;
+        // JSON escapes it. Elsewhere it would cost the connection, as soon as that is by polling.
+        if !parser.is_json() && parts.iter().any(has_separator) {
+            return Err(EncodeError::custom(
+                "the parser has made a text with U+001E, which separates messages on polling",
+            ));
+        }
         Ok(Self {
-            parts: parser.encode(packet)?,
+            parts,
             reported: None,
         })
     }
@@ -65,6 +72,10 @@ impl Outgoing {
             _ => None,
         })
     }
+}
+
+fn has_separator(part: &Part) -> bool {
+    matches!(part, Part::Text(text) if text.contains('\u{1e}'))
 }
 
 /// Bytes of the largest message of a packet before it is encoded, in the JSON format: header and JSON in one, each attachment in another.

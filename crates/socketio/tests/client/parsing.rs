@@ -22,7 +22,8 @@ impl CustomParser for Moody {
         assert!(!text.contains("panic"), "as told");
         match text.contains("fail") {
             true => Err(EncodeError::custom("as told")),
-            false => Ok(Part::Text(text.into()).into()),
+            // Raw where JSON has an escape sequence.
+            false => Ok(Part::Text(text.replace("\\u001e", "\u{1e}").into()).into()),
         }
     }
 
@@ -86,7 +87,7 @@ async fn what_a_parser_cannot_write_is_not_sent() {
     let server = Server::start().await;
     let client = server.client("").parser(Parser::custom(Moody));
     let (socket, _events, mut peer) = server.joined_by(client).await;
-    for name in ["fail", "panic"] {
+    for name in ["fail", "panic", "a\u{1e}b"] {
         let refused = within(socket.emit(name, ())).await;
         assert!(matches!(refused, Err(EmitError::Encode(_))), "{refused:?}");
     }
