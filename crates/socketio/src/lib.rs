@@ -56,6 +56,13 @@
 //!   unless [the first attempt is retried too](Reconnection::retry_on_initial_connect). What is retried, [`Decide`] can
 //!   change, and what an attempt uses, [`Builder::provider`] and [`Builder::auth_provider`] bring anew each time.
 //!
+//! # Logs
+//!
+//! What happens is told by `tracing`, targets `socketio` and `engineio`, at level debug, in a span for the connection, for
+//! each attempt and for each namespace. No secret is in it. At level trace, however, the WebSocket library writes each
+//! frame to `log` (target `tungstenite`), credentials and all; `tracing-subscriber` takes that in. Where everything is
+//! logged, leave it out: `trace,tungstenite=info`.
+//!
 //! # Without tokio
 //!
 //! The client is a thin driver around [`session::Session`], a state machine without I/O. With `default-features =

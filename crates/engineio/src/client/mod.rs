@@ -4,6 +4,9 @@
 //! each of its connections), and dropping it drops everything that belongs to the session. One [`Http`] carries all three kinds of request (polling GETs,
 //! POSTs and the WebSocket handshake), so that proxies, certificates and headers are set once and hold for all.
 //!
+//! It tells `tracing` what happens, at level debug, and no secret. At level trace, however, the WebSocket library writes
+//! each frame to `log` (target `tungstenite`), credentials and all: where everything is logged, leave that out.
+//!
 //! ```no_run
 //! use engineio::client::{Client, Http};
 //! use engineio::{Config, Endpoint, Event};
