@@ -1,5 +1,7 @@
 //! The cookies of one session: those that load balancers recognise a client by, RFC 6265.
 
+mod date;
+
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -108,7 +110,7 @@ impl Jar {
         for part in parts {
             let (key, value) = split_pair(part).unwrap_or((part.trim_ascii(), b""));
             match key.to_ascii_lowercase().as_slice() {
-                b"expires" => cookie.expires = read_date(value).or(cookie.expires),
+                b"expires" => cookie.expires = date::read(value).or(cookie.expires),
                 b"max-age" => max_age = read_age(value).or(max_age),
                 b"path" => path = value,
                 b"domain" => domain = value.strip_prefix(b".").unwrap_or(value),
@@ -227,14 +229,6 @@ fn read_age(value: &[u8]) -> Option<Option<Duration>> {
     )))
 }
 
-fn read_date(value: &[u8]) -> Option<SystemTime> {
-    let text = str::from_utf8(value).ok()?;
-    let date = httpdate::parse_http_date(text);
-    // Netscape's form has dashes: `Thu, 01-Jan-1970 00:00:00 GMT`.
-    let date = date.or_else(|_| httpdate::parse_http_date(&text.replace('-', " ")));
-    date.ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,6 +293,8 @@ mod tests {
             ("a=b; Expires=Thursday, 01-Jan-70 00:00:00 GMT", ""),
             ("a=b; Expires=Thu Jan  1 00:00:00 1970", ""),
             ("a=b; Expires=Wed, 31 Dec 2025 23:59:59 GMT", ""),
+            ("a=b; Expires=Thu, 01-Jan-70 00:00:01 GMT", ""),
+            ("a=b; Expires=Mon, 01-Jan-0001 00:00:00 GMT", ""),
             ("a=b; Expires=0", "a=b"),
             (
                 "a=b; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
