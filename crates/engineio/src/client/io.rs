@@ -91,8 +91,9 @@ impl Io {
             Action::Get(target) => {
                 let request = self.request(reqwest::Method::GET, &target);
                 let secrets = self.secrets(&target);
+                let is_forwarded = self.is_forwarded(&target);
                 let limit = self.limits.max_body_bytes;
-                self.get = Some(Box::pin(exchange(request, limit, secrets)));
+                self.get = Some(Box::pin(exchange(request, is_forwarded, limit, secrets)));
             }
             Action::Post(target, body) => {
                 // Other content types make the reference server reject the body.
@@ -101,15 +102,16 @@ impl Io {
                     .header(CONTENT_TYPE, "text/plain;charset=UTF-8")
                     .body(body);
                 let secrets = self.secrets(&target);
+                let is_forwarded = self.is_forwarded(&target);
                 let limit = self.limits.max_body_bytes;
-                self.post = Some(Box::pin(exchange(request, limit, secrets)));
+                self.post = Some(Box::pin(exchange(request, is_forwarded, limit, secrets)));
             }
             Action::OpenWebSocket(target) => {
                 let request = self.request(reqwest::Method::GET, &target);
                 let secrets = self.secrets(&target);
                 let offered = self.subprotocols.clone();
                 let limits = self.limits.clone();
-                let is_forwarded = self.http.is_forwarded(&self.endpoint.url(&target, None));
+                let is_forwarded = self.is_forwarded(&target);
                 let opening = websocket::open(request, offered, is_forwarded, limits, secrets);
                 self.opening = Some(Box::pin(opening));
             }
@@ -181,6 +183,10 @@ impl Io {
             websocket.close();
             websocket.poll_flush(&mut Context::from_waker(Waker::noop()));
         }
+    }
+
+    fn is_forwarded(&self, target: &Target) -> bool {
+        self.http.is_forwarded(&self.endpoint.url(target, None))
     }
 
     /// What a request carries and no error may show.

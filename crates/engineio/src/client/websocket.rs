@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Message as WsMessage, Role, WebSocketConfig};
 
 use super::cookies::Answer;
-use super::http::{MAX_ERROR_BODY, check_proxy, read_body, transport_error};
+use super::http::{MAX_ERROR_BODY, check_proxy, read_body, send, transport_error};
 use super::secrets::Secrets;
 use crate::config::Limits;
 use crate::connection::Input;
@@ -64,7 +64,7 @@ pub(super) async fn open(
     if let Some(names) = offered.header_value() {
         request = request.header(SEC_WEBSOCKET_PROTOCOL, names);
     }
-    let sent = request.send().await.map_err(transport_error);
+    let sent = send(request, is_forwarded).await;
     let response = sent.and_then(|response| check_proxy(response.status()).map(|()| response));
     match response {
         Ok(response) => {

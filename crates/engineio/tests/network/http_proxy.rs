@@ -104,14 +104,19 @@ async fn a_proxy_that_is_not_there_is_told() {
     let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = gone.local_addr().unwrap().port();
     drop(gone);
-    let http = trusting(&authority)
-        .proxy(&format!("http://127.0.0.1:{port}"))
-        .unwrap();
-    let error = transport_error(session(http, &server.named_url(), POLLING).await);
-    assert!(
-        error.message.starts_with("the proxy cannot be reached: "),
-        "{error}"
-    );
+    for scheme in ["http", "https"] {
+        // The second one would be asked to forward.
+        for url in [server.named_url(), "http://server.test/".to_owned()] {
+            for way in [POLLING, WEBSOCKET] {
+                let proxy = format!("{scheme}://127.0.0.1:{port}");
+                let http = trusting(&authority).proxy(&proxy).unwrap();
+                let error = transport_error(session(http, &url, way).await);
+                let (told, why) = error.message.split_once(": ").unwrap();
+                assert_eq!(told, "the proxy cannot be reached", "{error}");
+                assert!(why.contains("refused"), "{error}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -145,8 +145,16 @@ pub(super) fn explain(error: &dyn Error) -> String {
             .starts_with("tunnel error: failed to create")
     };
     match causes(error).any(is_proxy) {
-        true => format!("{PROXY_UNREACHABLE}: {words}"),
+        true => of_proxy(&words),
         false => words,
+    }
+}
+
+/// The same where the connection was to a proxy.
+pub(super) fn of_proxy(words: &str) -> String {
+    match words.starts_with(PROXY_UNREACHABLE) {
+        true => words.to_owned(),
+        false => format!("{PROXY_UNREACHABLE}: {words}"),
     }
 }
 

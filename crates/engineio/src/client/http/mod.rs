@@ -71,12 +71,13 @@ pub(super) const MAX_ERROR_BODY: usize = 64 * 1024;
 /// and without its body where that is long.
 pub(super) async fn exchange(
     request: reqwest::RequestBuilder,
+    is_forwarded: bool,
     limit: usize,
     secrets: Secrets,
 ) -> Answer<Result<Response, TransportError>> {
-    let mut response = match request.send().await {
+    let mut response = match send(request, is_forwarded).await {
         Ok(response) => response,
-        Err(error) => return Answer::without_cookies(Err(transport_error(error))),
+        Err(error) => return Answer::without_cookies(Err(error)),
     };
     // A proxy's cookies are not the server's.
     if let Err(error) = check_proxy(response.status()) {
@@ -85,6 +86,21 @@ pub(super) async fn exchange(
     let headers = std::mem::take(response.headers_mut());
     let outcome = read_answer(response, limit, secrets).await;
     Answer::new(outcome, &headers)
+}
+
+/// Makes a request. `is_forwarded` says that it is made of a proxy, which is then who cannot be reached.
+pub(super) async fn send(
+    request: reqwest::RequestBuilder,
+    is_forwarded: bool,
+) -> Result<reqwest::Response, TransportError> {
+    request.send().await.map_err(|error| {
+        let is_of_proxy = is_forwarded && error.is_connect();
+        let mut error = transport_error(error);
+        if is_of_proxy {
+            error.message = explain::of_proxy(&error.message);
+        }
+        error
+    })
 }
 
 async fn read_answer(
