@@ -64,7 +64,7 @@ pub use token::{
 };
 pub use watch::{
     FromResource, FromUrl, ResyncReason, Watch, WatchBuilder, WatchConfig, WatchError, WatchEvent,
-    WatchSource,
+    WatchSource, Watches,
 };
 
 // Types of other crates that appear in this one's.

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod event;
 mod machine;
+mod many;
 
 use std::fmt;
 use std::pin::Pin;
@@ -22,6 +23,7 @@ use backlog::Backlog;
 pub use builder::{FromResource, FromUrl, WatchBuilder, WatchSource};
 pub use config::WatchConfig;
 pub use event::{ResyncReason, WatchError, WatchEvent};
+pub use many::Watches;
 
 /// A stream of "something changed" that renews its subscription and tells about every gap.
 ///
