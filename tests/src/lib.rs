@@ -13,6 +13,7 @@ mod client;
 mod js_server;
 mod proxy;
 mod route;
+pub mod sim;
 mod tls;
 
 pub use case::{Case, Release};

@@ -1,0 +1,3 @@
+//! What the tests under simulated time are made of.
+
+pub mod server;
