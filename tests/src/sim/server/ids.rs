@@ -40,6 +40,9 @@ impl Ids {
     }
 }
 
+/// The digits of times in offsets, in their order.
+const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+
 /// Offsets of recoverable events: the time in letters, with a count behind it where the time stands still.
 #[derive(Debug, Default)]
 pub(super) struct Offsets {
@@ -56,7 +59,7 @@ impl Offsets {
         let mut rest = millis.as_millis();
         let mut letters = Vec::new();
         while rest > 0 {
-            letters.push(char::from(ALPHABET[(rest % 64) as usize]));
+            letters.push(char::from(DIGITS[(rest % 64) as usize]));
             rest /= 64;
         }
         let time: String = letters.iter().rev().collect();

@@ -1,0 +1,285 @@
+//! The client without I/O: a session over a succession of connections, joined as the tokio driver joins them.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use engineio::{
+    Action, CloseReason, Connection, Event as EngineEvent, Input as EngineInput, Transport,
+};
+use socketio::session::{
+    AckKey, Action as SessionAction, Config, Event, Input as SessionInput, NamespaceKey, Session,
+};
+use socketio::{AckError, Args};
+
+/// Names one connection of the client: what comes back for an earlier one is nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId(pub u64);
+
+/// What the client wants of the network.
+#[derive(Debug)]
+pub enum Output {
+    /// Carry this out for the connection.
+    Act(LinkId, Action),
+    /// The connection is over: whatever it has under way is dropped.
+    Drop(LinkId),
+}
+
+/// Session and connection, and what they have to tell.
+#[derive(Debug)]
+pub struct Client {
+    /// The upper half.
+    pub session: Session,
+    engine: engineio::Config,
+    link: Option<Link>,
+    links: u64,
+    outputs: VecDeque<Output>,
+    /// What the session told the users of its namespaces.
+    pub events: VecDeque<(NamespaceKey, Event)>,
+    /// What became of what they await.
+    pub settled: VecDeque<(AckKey, Result<Args, AckError>)>,
+}
+
+#[derive(Debug)]
+struct Link {
+    id: LinkId,
+    connection: Connection,
+    under_way: UnderWay,
+}
+
+/// The I/O that a connection has asked for and that is not over.
+#[derive(Debug, Default, Clone, Copy)]
+struct UnderWay {
+    get: bool,
+    post: bool,
+    websocket: bool,
+}
+
+impl Client {
+    /// A client that has nothing to do yet.
+    #[must_use]
+    pub fn new(engine: engineio::Config, mut config: Config, seed: u64) -> Self {
+        config.version = engine.version;
+        config.force_base64 = engine.force_base64;
+        Self {
+            session: Session::new(config, seed),
+            engine,
+            link: None,
+            links: 0,
+            outputs: VecDeque::new(),
+            events: VecDeque::new(),
+            settled: VecDeque::new(),
+        }
+    }
+
+    /// The outcome of an action, or a frame.
+    ///
+    /// # Panics
+    ///
+    /// When a rule of the connection is broken.
+    pub fn handle_input(&mut self, now: Instant, id: LinkId, input: EngineInput) {
+        if let Some(link) = self.link.as_mut().filter(|link| link.id == id) {
+            link.under_way.ended(&input);
+            link.connection.handle_input(now, input);
+        }
+        self.settle(now);
+    }
+
+    /// Does what is due.
+    ///
+    /// # Panics
+    ///
+    /// When a rule of the connection is broken.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let Some(link) = &mut self.link {
+            link.connection.handle_timeout(now);
+        }
+        self.session.handle_timeout(now);
+        self.settle(now);
+    }
+
+    /// When something is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let link = self.link.as_ref();
+        let link = link.and_then(|link| link.connection.poll_timeout());
+        link.into_iter().chain(self.session.poll_timeout()).min()
+    }
+
+    /// The next thing that the client wants of the network.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether there is no connection, and none is wanted.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.session.is_idle() && self.link.is_none()
+    }
+
+    /// Bytes that wait for the network.
+    #[must_use]
+    pub fn unsent_bytes(&self) -> usize {
+        let link = self.link.as_ref();
+        link.map_or(0, |link| link.connection.unsent_bytes())
+    }
+
+    /// Carries everything between the two, until neither has anything left to say. To be called behind each call of
+    /// the session.
+    ///
+    /// # Panics
+    ///
+    /// When a rule of the connection is broken: two requests of a kind at a time, anything after the end, or waiting
+    /// without a deadline.
+    pub fn settle(&mut self, now: Instant) {
+        loop {
+            let told = self.settle_engine(now);
+            let asked = self.settle_session(now);
+            if !told && !asked {
+                break;
+            }
+        }
+        if let Some(link) = &self.link {
+            assert!(
+                link.connection.poll_timeout().is_some(),
+                "a connection waits without a deadline: {:?}",
+                link.connection
+            );
+        }
+    }
+
+    fn settle_engine(&mut self, now: Instant) -> bool {
+        let Some(link) = &mut self.link else {
+            return false;
+        };
+        while let Some(action) = link.connection.poll_action() {
+            link.under_way.started(&action);
+            self.outputs.push_back(Output::Act(link.id, action));
+        }
+        let Some(event) = link.connection.poll_event() else {
+            return false;
+        };
+        let input = match event {
+            EngineEvent::Opened {
+                handshake,
+                transport,
+                version,
+            } => SessionInput::LinkOpened {
+                handshake,
+                transport,
+                version,
+            },
+            EngineEvent::Message(message) => SessionInput::Message(message),
+            EngineEvent::Upgraded(transport) => SessionInput::LinkUpgraded(transport),
+            EngineEvent::Closed(reason) => {
+                assert_silent(&mut link.connection, now);
+                self.outputs.push_back(Output::Drop(link.id));
+                self.link = None;
+                SessionInput::LinkClosed(reason)
+            }
+            _ => return true,
+        };
+        self.session.handle_input(now, input);
+        true
+    }
+
+    fn settle_session(&mut self, now: Instant) -> bool {
+        let mut progress = false;
+        while let Some(action) = self.session.poll_action() {
+            progress = true;
+            self.act(now, action);
+        }
+        self.events
+            .extend(std::iter::from_fn(|| self.session.poll_event()));
+        self.settled
+            .extend(std::iter::from_fn(|| self.session.poll_ack()));
+        progress
+    }
+
+    fn act(&mut self, now: Instant, action: SessionAction) {
+        match action {
+            SessionAction::OpenLink {
+                version,
+                websocket_first,
+                ..
+            } => {
+                assert!(self.link.is_none(), "two links at a time");
+                let mut config = self.engine.clone();
+                config.version = version;
+                if websocket_first {
+                    config
+                        .transports
+                        .sort_by_key(|transport| *transport != Transport::WebSocket);
+                }
+                self.links += 1;
+                self.link = Some(Link {
+                    id: LinkId(self.links),
+                    connection: Connection::new(config, now),
+                    under_way: UnderWay::default(),
+                });
+            }
+            SessionAction::Send(message) => {
+                if let Some(link) = &mut self.link {
+                    let sent = link.connection.send(now, message);
+                    assert!(
+                        !matches!(sent, Err(engineio::SendError::TooLarge { .. })),
+                        "the session let pass what the server does not take"
+                    );
+                }
+            }
+            SessionAction::CloseLink => match &mut self.link {
+                Some(link) => link.connection.close(now),
+                None => {
+                    let closed = SessionInput::LinkClosed(CloseReason::Local);
+                    self.session.handle_input(now, closed);
+                }
+            },
+            SessionAction::AskAuth { key, .. } => {
+                let auth = Ok(None);
+                self.session
+                    .handle_input(now, SessionInput::Auth { key, auth });
+            }
+            other => panic!("an action that nobody carries out: {other:?}"),
+        }
+    }
+}
+
+/// After its end a connection has nothing to say any more.
+fn assert_silent(connection: &mut Connection, now: Instant) {
+    connection.handle_timeout(now);
+    assert!(connection.is_closed());
+    assert_eq!(connection.poll_action(), None, "an action after the end");
+    assert_eq!(connection.poll_event(), None, "an event after the end");
+    assert_eq!(connection.poll_timeout(), None, "a deadline after the end");
+}
+
+impl UnderWay {
+    fn started(&mut self, action: &Action) {
+        let begin = |under_way: &mut bool, what: &str| {
+            assert!(!*under_way, "two {what} at a time");
+            *under_way = true;
+        };
+        match action {
+            Action::Get(_) => begin(&mut self.get, "GETs"),
+            Action::Post(..) => begin(&mut self.post, "POSTs"),
+            Action::OpenWebSocket(_) => begin(&mut self.websocket, "WebSockets"),
+            Action::DropGet => self.get = false,
+            Action::DropWebSocket => self.websocket = false,
+            Action::SendFrame(_) | Action::CloseWebSocket => {
+                assert!(self.websocket, "a frame without a WebSocket");
+            }
+            other => panic!("an action that nobody carries out: {other:?}"),
+        }
+    }
+
+    fn ended(&mut self, input: &EngineInput) {
+        match input {
+            EngineInput::GetDone(_) => self.get = false,
+            EngineInput::PostDone(_) => self.post = false,
+            EngineInput::WebSocketRefused(_)
+            | EngineInput::WebSocketClosed(_)
+            | EngineInput::WebSocketFailed(_) => self.websocket = false,
+            _ => {}
+        }
+    }
+}
