@@ -143,7 +143,7 @@ struct Body {
 }
 
 /// `2025-12-24T03:32:50.8792357Z`; without an offset it is taken for UTC.
-fn parse_date_time(text: &str) -> Option<SystemTime> {
+pub(crate) fn parse_date_time(text: &str) -> Option<SystemTime> {
     let timestamp = text.parse::<jiff::Timestamp>().or_else(|_| {
         let civil = text.parse::<jiff::civil::DateTime>()?;
         jiff::tz::Offset::UTC.to_timestamp(civil)
@@ -154,7 +154,7 @@ fn parse_date_time(text: &str) -> Option<SystemTime> {
 }
 
 /// Our clock, or the server's when ours is plainly wrong.
-fn believable_now(ours: SystemTime, date: Option<&str>) -> SystemTime {
+pub(crate) fn believable_now(ours: SystemTime, date: Option<&str>) -> SystemTime {
     let Some(theirs) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else {
         return ours;
     };

@@ -2,8 +2,6 @@
 
 mod error;
 
-use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,7 +10,6 @@ use std::time::Duration;
 use engineio::client::Http;
 use engineio::{CloseReason, Transport};
 use futures_core::Stream;
-use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
 use socketio::{Builder, ConnectError, DisconnectReason, Event, Events, Reconnection, Socket};
 
@@ -23,9 +20,6 @@ use crate::text;
 use crate::token::BoxFuture;
 
 pub use self::error::ConnectionError;
-
-/// A shorter value than this is no credential, and its letters are in every word.
-const MIN_SECRET_LEN: usize = 4;
 
 /// The event whose argument is a notification.
 const NOTIFICATION: &str = "notification";
@@ -322,21 +316,8 @@ impl Reader {
 
     /// Cuts out the query, and the value of each parameter as it is and decoded.
     fn clean(&self, said: &str) -> String {
-        let query = self.url.query().expose_secret();
-        let mut secrets = vec![Cow::Borrowed(query)];
-        for pair in query.split('&') {
-            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
-            secrets.push(value.into());
-            secrets.push(percent_decode_str(value).decode_utf8_lossy());
-            // A form decoder takes `+` for a space.
-            let spaced = value.replace('+', " ");
-            let spaced = percent_decode_str(&spaced).decode_utf8_lossy();
-            secrets.push(spaced.into_owned().into());
-        }
-        secrets.retain(|secret| secret.len() >= MIN_SECRET_LEN);
-        // What contains another one goes first.
-        secrets.sort_by_key(|secret| Reverse(secret.len()));
-        let secrets: Vec<&str> = secrets.iter().map(AsRef::as_ref).collect();
+        let secrets = text::secrets_of_query(self.url.query().expose_secret());
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         text::clean(said, &secrets)
     }
 }

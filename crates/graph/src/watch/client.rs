@@ -1,7 +1,6 @@
 //! Joins the state machine of the watch to the clock, to Graph and to its connections.
 
 use std::future::Future as _;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,15 +8,14 @@ use std::time::{Duration, Instant};
 
 use engineio::client::{Http, now};
 use futures_core::Stream as _;
-use futures_util::FutureExt as _;
 use tokio::time::Sleep;
 
 use crate::EngineIo;
-use crate::client::SendError;
+use crate::client::{SendError, ask_for_token};
 use crate::connection::{ConnectOptions, ConnectionError, Notifications};
 use crate::notification_url::NotificationUrl;
 use crate::subscription::SubscriptionRequest;
-use crate::token::{AccessToken, BoxFuture, TokenError, TokenProvider, TokenRequest};
+use crate::token::{BoxFuture, TokenProvider, TokenRequest};
 use crate::watch::config::WatchConfig;
 use crate::watch::event::WatchError;
 use crate::watch::machine::{Action, ConnectionId, Event, Grant, Input, Machine, Source};
@@ -269,7 +267,12 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     async fn fetch(self: Arc<Self>, fresh_token: bool) -> Result<Grant, WatchError> {
-        let token = self.token(fresh_token).await?;
+        let request = if fresh_token {
+            TokenRequest::fresh()
+        } else {
+            TokenRequest::any()
+        };
+        let token = ask_for_token(&*self.provider, request, self.token_timeout).await?;
         match self.request.send(&self.http, &token).await {
             Ok(subscription) => {
                 tracing::debug!(lifetime = ?subscription.lifetime, "got a notification URL");
@@ -280,21 +283,6 @@ impl Fetcher {
             }
             Err(SendError::Graph(error)) => Err(error.into()),
             Err(SendError::Resource(error)) => Err(error.into()),
-        }
-    }
-
-    /// A provider is the application's code: it may hang or panic, and the watch goes on.
-    async fn token(&self, fresh_token: bool) -> Result<AccessToken, TokenError> {
-        let request = if fresh_token {
-            TokenRequest::fresh()
-        } else {
-            TokenRequest::any()
-        };
-        let asking = AssertUnwindSafe(async { self.provider.token(request).await }).catch_unwind();
-        match tokio::time::timeout(self.token_timeout, asking).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_panic)) => Err(TokenError::unavailable("the token provider panicked")),
-            Err(_elapsed) => Err(TokenError::TimedOut),
         }
     }
 }
