@@ -41,6 +41,7 @@
 mod client;
 mod cloud;
 mod connection;
+pub mod delta;
 mod error;
 mod notification;
 mod notification_url;
@@ -53,6 +54,10 @@ mod watch;
 pub use client::SendError;
 pub use cloud::{ApiVersion, BaseUrl, BaseUrlError, Cloud, PlainHttp};
 pub use connection::{ConnectOptions, ConnectionError, Notifications, TransportMode, connect};
+pub use delta::{
+    Change, ChangeKind, Changes, Collected, Delta, DeltaBuilder, DeltaError, DeltaLink,
+    DeltaLinkError, LinkOrigin, Page, ResyncMode,
+};
 pub use engineio::Version as EngineIo;
 pub use error::{BadAnswer, ErrorAnswer, GraphError, TransportFailure, TransportFailureKind};
 pub use notification::{Entry, Notification};
