@@ -59,6 +59,8 @@ pub struct Settings {
     pub connect_reply_sid: bool,
     /// More paths that answer like the documented ones, each complete but for `/v1.0` or `/beta`; none by default.
     pub custom_paths: Vec<String>,
+    /// How many items a page of a delta query has at most; 3 by default, so that there are pages.
+    pub delta_page_size: usize,
     /// Scheme and authority to put into a `notificationUrl` in place of the emulator's own, for a proxy in front of it.
     pub relay_url: Option<String>,
 }
@@ -76,6 +78,7 @@ impl Default for Settings {
             websocket: true,
             connect_reply_sid: true,
             custom_paths: Vec::new(),
+            delta_page_size: 3,
             relay_url: None,
         }
     }

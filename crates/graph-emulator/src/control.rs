@@ -109,6 +109,8 @@ impl Control {
             counts.notifications += 1;
             number = counts.notifications;
         });
+        // Before anybody asks what has changed.
+        self.shared.changes.notified(number);
         Sent {
             number,
             receivers: self.shared.relay.notify(notification, number),

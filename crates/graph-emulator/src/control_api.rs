@@ -17,6 +17,8 @@
 //! | `POST /control/disconnect`, `close`, `expire` | | `affected` |
 //! | `POST /control/cut`, `thaw`, `down`, `up` | | the counters |
 //! | `POST /control/freeze` | `{"everything":true}` or `{}` | the counters |
+//! | `POST /control/change` | an item: `id`, `name`, `folder`, `deleted`, `only_in` | `{}` |
+//! | `POST /control/expire-delta` | `code`: `apply_differences`, `upload_differences` or `required` | `{}` |
 //! | `POST /control/restart` | `down_ms` | the counters, once it is back |
 
 use std::{io, time::Duration};
@@ -34,6 +36,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     config::Settings,
     control::Control,
+    delta,
     failure::GraphFailure,
     log::{Counts, Log},
     notification::{Notification, Sent},
@@ -61,6 +64,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/control/down", post(down))
         .route("/control/up", post(up))
         .route("/control/restart", post(restart))
+        .merge(delta::control_routes())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(control)
 }

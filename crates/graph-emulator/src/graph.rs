@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     config::Settings,
+    delta,
     failure::{error, not_found, unauthorized},
     log::RequestRecord,
     shared::{Shared, lock},
@@ -49,6 +50,9 @@ pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
     let settings = shared.settings();
     if bearer_token(request.headers()) != Some(settings.token.as_str()) {
         return unauthorized();
+    }
+    if let Some(changes) = delta::answer(&shared, &settings, &request) {
+        return changes;
     }
     let Some(version) = subscription_version(request.uri().path(), &settings) else {
         return not_found();
@@ -110,7 +114,7 @@ fn is_documented(path: &str) -> bool {
 }
 
 /// Whether a path segment is an identifier encoded exactly once.
-fn is_id(segment: &str) -> bool {
+pub(crate) fn is_id(segment: &str) -> bool {
     match percent_decode_str(segment).decode_utf8() {
         // No identifier contains a percent sign: one that is left over was encoded twice.
         Ok(id) => !id.is_empty() && !id.contains('%'),

@@ -24,6 +24,7 @@
 mod config;
 mod control;
 mod control_api;
+mod delta;
 mod emulator;
 mod failure;
 mod graph;
@@ -36,6 +37,7 @@ mod wire;
 
 pub use config::{AnswerShape, CredentialCheck, EmulatorConfig, Settings, UrlForm};
 pub use control::Control;
+pub use delta::{ItemChange, ResyncCode};
 pub use emulator::{Emulator, StartError};
 pub use failure::{GraphFailure, RetryAfter};
 pub use log::{Counts, Gauge, Log, PacketRecord, RequestRecord, Transport};

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::Settings,
+    delta::ChangeLog,
     failure::GraphFailure,
     log::Recorder,
     relay::Relay,
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) recorder: Recorder,
     pub(crate) lines: Lines,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) changes: ChangeLog,
     pub(crate) failures: Mutex<VecDeque<GraphFailure>>,
     pub(crate) connects_to_refuse: AtomicU32,
     pub(crate) relay: Relay,
@@ -36,6 +38,7 @@ impl Shared {
             recorder: Recorder::default(),
             lines: Lines::default(),
             subscriptions: Subscriptions::default(),
+            changes: ChangeLog::default(),
             failures: Mutex::default(),
             connects_to_refuse: AtomicU32::new(0),
             relay,
