@@ -10,6 +10,7 @@ Examples:
   graph-watch demo
   graph-watch drive 'b!AbC…' --token-command './print-access-token'
   graph-watch me --token-file token.txt --json --count 1 --timeout 600
+  graph-watch drive 'b!AbC…' --changes --json
   printf %s \"$NOTIFICATION_URL\" | graph-watch url -
 
 With --json, standard output is one object a line:
@@ -18,6 +19,11 @@ With --json, standard output is one object a line:
   {\"event\":\"notification\",\"data\":null,\"raw\":\"…\"}   the same, with a payload that is not JSON
   {\"event\":\"down\",\"reason\":\"…\",\"retry_in_ms\":900}  nothing is announced at the moment
   {\"event\":\"renewed\"}                              a fresh connection took over without a gap
+With --changes also, where each field but deleted and kind may be null:
+  {\"event\":\"change\",\"id\":\"…\",\"name\":\"…\",\"deleted\":false,\"kind\":\"file\",\"parent_id\":\"…\",\"size\":1,
+   \"e_tag\":\"…\",\"last_modified\":\"2026-01-02T03:04:05Z\"}     kind: file, folder, root, package, other
+  {\"event\":\"changes_unknown\",\"reason\":\"…\",\"retry_in_ms\":900}   they are asked for again
+  {\"event\":\"changes_lost\",\"reason\":\"…\"}          Graph wants a new start: look at everything
 
 Exit status:
     0  done: as many notifications as --count asked for, or the reader of the output went away
@@ -36,7 +42,8 @@ Exit status:
 
 /// Prints changes in OneDrive and SharePoint drives and lists as they happen.
 ///
-/// Microsoft Graph says that something changed, not what: run a delta query after each resync and each notification.
+/// Microsoft Graph says that something changed, not what: run a delta query after each resync and each notification, or let
+/// --changes do it.
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = AFTER_HELP, after_help = "Exit status, JSON lines and examples: --help")]
 pub(crate) struct Cli {
@@ -122,6 +129,11 @@ pub(crate) struct WatchArgs {
     /// Use the beta version of Graph instead of v1.0.
     #[arg(long)]
     pub(crate) beta: bool,
+    /// Say what changed, too: run a delta query after each resync and each notification.
+    ///
+    /// It begins with the present: what changed before the start is not told.
+    #[arg(long)]
+    pub(crate) changes: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     #[command(flatten)]
@@ -303,6 +315,9 @@ mod tests {
             ("me --token-env X --token-file y", false),
             ("me --token-file y --token-command z", false),
             ("me --token secret", false),
+            ("drive b!x --changes", true),
+            ("url - --changes", false),
+            ("demo --changes", false),
             (
                 "me --recipe direct --transport polling --engine-io auto --retries 0 --ca-file x --proxy y",
                 true,

@@ -55,7 +55,7 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output, ending: Ending) -> R
         .engine_io(args.engine_io())
         .start();
     let _changes = Changes::start(emulator.control(), count);
-    run::run(watch, output, Some(count), ending).await?;
+    run::run(watch, None, output, Some(count), ending).await?;
     for line in conclusion(&emulator, output.notifications()) {
         output.remark(&line)?;
     }

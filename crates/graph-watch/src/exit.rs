@@ -8,8 +8,8 @@ use std::{
 };
 
 use graph_notifications::{
-    BadAnswer, BaseUrlError, ConnectionError, ErrorCode, GraphError, NotificationUrlError,
-    ResourceError, SendError, TokenError, WatchError,
+    BadAnswer, BaseUrlError, ConnectionError, DeltaError, ErrorCode, GraphError,
+    NotificationUrlError, ResourceError, SendError, TokenError, WatchError,
 };
 
 /// The exit statuses; `--help` lists them.
@@ -251,6 +251,25 @@ impl From<WatchError> for Failure {
             WatchError::Graph(error) => error.into(),
             WatchError::Connection(error) => error.into(),
             other => Self::internal(other),
+        }
+    }
+}
+
+impl From<DeltaError> for Failure {
+    fn from(error: DeltaError) -> Self {
+        match error {
+            DeltaError::Resource(error) => error.into(),
+            DeltaError::Token(error) => error.into(),
+            DeltaError::Graph(error) => error.into(),
+            DeltaError::UnsupportedResource => {
+                Self::new(Status::BadInput, error, "leave out --changes for this path")
+            }
+            DeltaError::NoToken | DeltaError::Http(_) => Self::internal(error),
+            other => Self::new(
+                Status::BadAnswer,
+                other,
+                "check --graph-url, or leave out --changes",
+            ),
         }
     }
 }

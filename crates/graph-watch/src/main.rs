@@ -1,6 +1,7 @@
 //! `graph-watch` prints changes in OneDrive and SharePoint drives and lists as they happen.
 
 mod args;
+mod changes;
 mod demo;
 mod exit;
 mod output;
@@ -14,6 +15,7 @@ use clap::Parser;
 
 use crate::{
     args::{Cli, Command, RunArgs, Watched},
+    changes::Changes,
     exit::Failure,
     output::Output,
     run::Ending,
@@ -50,21 +52,23 @@ async fn execute(command: Command) -> Result<(), Failure> {
                 watch = source::watch_url(args) => watch?,
                 ended = ending.wait() => return Err(ended.failure(0, None)),
             };
-            print(watch, run, ending).await
+            print(watch, None, run, ending).await
         }
         Watched::Resource(resource, args) => {
             let run = args.run;
             let ending = Ending::new(run.timeout());
-            print(source::watch_resource(resource, args)?, run, ending).await
+            let (watch, delta) = source::watch_resource(resource, args)?;
+            print(watch, delta.map(Changes::start), run, ending).await
         }
     }
 }
 
 async fn print(
     watch: graph_notifications::Watch,
+    changes: Option<Changes>,
     args: RunArgs,
     ending: Ending,
 ) -> Result<(), Failure> {
     let mut output = Output::new(&args);
-    run::run(watch, &mut output, args.count, ending).await
+    run::run(watch, changes, &mut output, args.count, ending).await
 }

@@ -5,12 +5,12 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use graph_notifications::{Entry, Notification, WatchEvent};
+use graph_notifications::{Change, ChangeKind, Entry, Notification, WatchEvent};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{args::RunArgs, exit::one_line};
+use crate::{args::RunArgs, changes::Told, exit::one_line};
 
 /// A readable line shows at most this much of a payload that has none of the known fields.
 const MAX_SHOWN_CHARS: usize = 160;
@@ -56,6 +56,25 @@ enum Line<'event> {
         retry_in_ms: u64,
     },
     Renewed,
+    Change {
+        id: Option<&'event str>,
+        name: Option<&'event str>,
+        deleted: bool,
+        kind: &'static str,
+        parent_id: Option<&'event str>,
+        size: Option<u64>,
+        e_tag: Option<&'event str>,
+        last_modified: Option<String>,
+    },
+    #[serde(rename = "changes_unknown")]
+    ChangesUnknown {
+        reason: String,
+        retry_in_ms: u64,
+    },
+    #[serde(rename = "changes_lost")]
+    ChangesLost {
+        reason: String,
+    },
 }
 
 impl Output {
@@ -96,6 +115,49 @@ impl Output {
         };
         if let Some(line) = line {
             self.line(&line)?;
+            self.refresh();
+        }
+        Ok(())
+    }
+
+    /// Prints what has changed, or why that is not known.
+    pub(crate) fn told(&self, told: &Told) -> io::Result<()> {
+        let lines: Vec<String> = match (told, self.format) {
+            (Told::Changes(changes, _), Format::Json) => changes
+                .iter()
+                .map(|change| serde_json::to_string(&change_line(change)))
+                .collect::<Result<_, _>>()?,
+            (Told::Changes(changes, _), _) => changes.iter().map(plain_change).collect(),
+            (Told::Unknown(error, wait), Format::Json) => {
+                vec![serde_json::to_string(&Line::ChangesUnknown {
+                    reason: error.to_string(),
+                    retry_in_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                })?]
+            }
+            (Told::Unknown(error, wait), _) => {
+                let seconds = wait.as_secs_f64();
+                vec![format!(
+                    "unknown       {error}; next attempt in {seconds:.1} s"
+                )]
+            }
+            (Told::Lost(error), Format::Json) => {
+                vec![serde_json::to_string(&Line::ChangesLost {
+                    reason: error.to_string(),
+                })?]
+            }
+            (Told::Lost(error), _) => vec![format!("lost          {error}")],
+            (Told::Ready | Told::Failed(_), _) => Vec::new(),
+        };
+        let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        for line in &lines {
+            match self.format {
+                Format::Json => self.line(line)?,
+                Format::Plain | Format::Live => {
+                    self.line(&one_line(&format!("{time}  {line}")))?;
+                }
+            }
+        }
+        if !lines.is_empty() {
             self.refresh();
         }
         Ok(())
@@ -193,6 +255,35 @@ fn plain(event: &WatchEvent, now: Timestamp) -> String {
     };
     let time = now.strftime("%Y-%m-%dT%H:%M:%SZ");
     one_line(&format!("{time}  {name:<12}  {text}"))
+}
+
+fn change_line(change: &Change) -> Line<'_> {
+    Line::Change {
+        id: change.id.as_deref(),
+        name: change.name.as_deref(),
+        deleted: change.deleted,
+        kind: match change.kind {
+            ChangeKind::File => "file",
+            ChangeKind::Folder => "folder",
+            ChangeKind::Root => "root",
+            ChangeKind::Package => "package",
+            _ => "other",
+        },
+        parent_id: change.parent_id.as_deref(),
+        size: change.size,
+        e_tag: change.e_tag.as_deref(),
+        last_modified: change
+            .last_modified
+            .and_then(|at| Timestamp::try_from(at).ok())
+            .map(|at| at.to_string()),
+    }
+}
+
+/// The change for people: what happened, and to what. Deleted items may have an id only.
+fn plain_change(change: &Change) -> String {
+    let what = if change.deleted { "deleted" } else { "changed" };
+    let name = change.name.as_deref().or(change.id.as_deref());
+    format!("{what:<12}  {}", shorten(name.unwrap_or("something")))
 }
 
 fn describe(notification: &Notification) -> String {

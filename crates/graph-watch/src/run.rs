@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use crate::{
+    changes::{Changes, Told},
     exit::{Failure, Status},
     output::Output,
 };
@@ -111,18 +112,28 @@ impl Ended {
 /// Prints what the watch reports until there were `count` notifications, or something ends it; then closes it.
 pub(crate) async fn run(
     mut watch: Watch,
+    mut changes: Option<Changes>,
     output: &mut Output,
     count: Option<NonZeroU64>,
     mut ending: Ending,
 ) -> Result<(), Failure> {
-    let outcome = print_events(&mut watch, output, count, &mut ending).await;
+    let outcome = print_events(&mut watch, &mut changes, output, count, &mut ending).await;
     output.clear();
     watch.close().await;
     outcome
 }
 
+/// Waits for ever when nobody wants to know.
+async fn next_told(changes: &mut Option<Changes>) -> Option<Told> {
+    match changes {
+        Some(changes) => changes.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn print_events(
     watch: &mut Watch,
+    changes: &mut Option<Changes>,
     output: &mut Output,
     count: Option<NonZeroU64>,
     ending: &mut Ending,
@@ -131,30 +142,55 @@ async fn print_events(
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // What is wrong while there is no connection.
     let mut trouble = Some("the first attempt is still under way".to_owned());
+    // What was announced before changes can be told would not be told: so long it waits, and what comes after it.
+    let mut held = None;
     loop {
-        tokio::select! {
+        let is_ready = changes.as_ref().is_none_or(Changes::is_ready);
+        let is_enough = count.is_some_and(|count| output.notifications() >= count.get());
+        if is_enough && changes.as_ref().is_none_or(Changes::is_done) {
+            return Ok(());
+        }
+        let event = tokio::select! {
             biased;
             ended = ending.wait() => {
                 return Err(ended.failure(output.notifications(), trouble.as_deref()));
             }
-            event = watch.next() => match event {
-                Some(Ok(event)) => {
-                    output.event(&event)?;
-                    match event {
-                        WatchEvent::Down { reason, .. } => trouble = Some(reason.to_string()),
-                        WatchEvent::Resync(ResyncReason::Started | ResyncReason::Reconnected) => {
-                            trouble = None;
-                        }
-                        _ => {}
-                    }
-                    if count.is_some_and(|count| output.notifications() >= count.get()) {
-                        return Ok(());
-                    }
+            told = next_told(changes) => match told {
+                Some(Told::Failed(error)) => return Err(error.into()),
+                Some(told) => {
+                    output.told(&told)?;
+                    continue;
                 }
+                None => return Err(Failure::internal("the task that asks for changes is gone")),
+            },
+            event = async { held.take() }, if is_ready && held.is_some() => event,
+            event = watch.next(), if held.is_none() && !is_enough => match event {
+                Some(Ok(event)) => Some(event),
                 Some(Err(error)) => return Err(error.into()),
                 None => return Err(Failure::internal("the watch ended without a reason")),
             },
-            _ = refresh.tick() => output.refresh(),
+            _ = refresh.tick() => {
+                output.refresh();
+                continue;
+            }
+        };
+        let Some(event) = event else { continue };
+        let may_be_changes = matches!(event, WatchEvent::Resync(_) | WatchEvent::Notification(_));
+        if may_be_changes && !is_ready {
+            trouble = Some("Microsoft Graph has not said yet where changes start".to_owned());
+            held = Some(event);
+            continue;
+        }
+        output.event(&event)?;
+        match event {
+            WatchEvent::Down { reason, .. } => trouble = Some(reason.to_string()),
+            WatchEvent::Resync(ResyncReason::Started | ResyncReason::Reconnected) => {
+                trouble = None;
+            }
+            _ => {}
+        }
+        if let Some(changes) = changes.as_ref().filter(|_| may_be_changes) {
+            changes.ask();
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::{
     io::{self, BufRead, Read},
     path::Path,
+    sync::Arc,
 };
 
 use graph_notifications::{
-    ApiVersion, BaseUrl, Cloud, Http, NotificationUrl, PlainHttp, Resource, UrlOptions, Watch,
-    WatchBuilder, WatchConfig, WatchSource,
+    ApiVersion, BaseUrl, Cloud, Delta, Http, NotificationUrl, PlainHttp, Resource, UrlOptions,
+    Watch, WatchBuilder, WatchConfig, WatchSource,
 };
 
 use crate::{
@@ -21,25 +22,37 @@ const MAX_URL_BYTES: u64 = 16 * 1024;
 /// More than any bundle of certificates has.
 const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A watch of a resource, which asks Graph for its URLs.
-pub(crate) fn watch_resource(resource: Resource, args: WatchArgs) -> Result<Watch, Failure> {
+/// A watch of a resource, which asks Graph for its URLs, and what tells the changes if that is wanted.
+pub(crate) fn watch_resource(
+    resource: Resource,
+    args: WatchArgs,
+) -> Result<(Watch, Option<Delta>), Failure> {
     // First what can be told without the token, so that the cheaper mistake is told first.
     resource.path()?;
     let base = BaseUrl::parse(&args.graph_url, plain_http(&args.network))?;
     let http = http(&args.network)?;
+    let cloud = Cloud::Custom(base);
+    let version = if args.beta {
+        ApiVersion::Beta
+    } else {
+        ApiVersion::V1
+    };
+    let token = Arc::new(TokenSource::new(args.token)?);
+    let delta = Delta::builder(resource.clone())
+        .token(token.clone())
+        .cloud(cloud.clone())
+        .version(version)
+        .http(http.clone());
+    let delta = args.changes.then(|| delta.build()).transpose()?;
     let mut builder = Watch::builder(resource)
-        .token(TokenSource::new(args.token)?)
-        .cloud(Cloud::Custom(base))
-        .version(if args.beta {
-            ApiVersion::Beta
-        } else {
-            ApiVersion::V1
-        })
+        .token(token)
+        .cloud(cloud)
+        .version(version)
         .recipe(args.network.recipe());
     if args.network.allow_http {
         builder = builder.allow_http_on_loopback();
     }
-    Ok(start(builder, http, &args.run, &args.network))
+    Ok((start(builder, http, &args.run, &args.network), delta))
 }
 
 /// A watch of a given URL, which lives as long as the URL.

@@ -12,11 +12,13 @@ use common::{
     Program, TOKEN, emulator, event, run, run_watch, run_with_stdin, soon, watch_arguments,
 };
 use graph_emulator::{
-    Emulator, Encoding, GraphFailure, Notification, Payload, RetryAfter, UrlForm,
+    Emulator, Encoding, GraphFailure, ItemChange, Notification, Payload, ResyncCode, RetryAfter,
+    UrlForm,
 };
 use graph_notifications::{
     AccessToken, BaseUrl, Cloud, ExposeSecret, PlainHttp, Resource, SubscriptionRequest, UrlOptions,
 };
+use serde_json::Value;
 
 /// A notificationUrl of the emulator.
 async fn notification_url(emulator: &Emulator) -> String {
@@ -736,4 +738,111 @@ async fn the_demo_ends_at_its_timeout() {
     let finished = run(&["demo", "--json", "--count", "1000", "--timeout", "1"]).await;
     assert_eq!(finished.code, 9);
     assert!(finished.stderr.ends_with('\n') && finished.stderr.contains("\nnext: "));
+}
+
+/// The query that belongs to the first resync may be under way still, and be the one that sees what happens next.
+#[tokio::test]
+async fn changes_are_told() {
+    let emulator = emulator(|_| ()).await;
+    emulator.change_item(&ItemChange::file("0", "from before"));
+    let mut program = Program::watch(&emulator, "drive b!x --changes --json --count 1");
+    assert_eq!(program.event().await["event"], "resync");
+    soon(emulator.wait_for_connections(1)).await;
+
+    emulator.change_item(&ItemChange::folder("1", "new\u{1b}folder"));
+    emulator.change_item(&ItemChange::deleted("0"));
+    emulator.notify(&Notification::default());
+    // Those of the last notification are waited for.
+    let finished = program.finish().await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (0, ""));
+    let (changes, others): (Vec<Value>, Vec<Value>) = finished
+        .events()
+        .into_iter()
+        .partition(|event| event["event"] == "change");
+    let names: Vec<_> = others.iter().map(|event| event["event"].as_str()).collect();
+    assert_eq!(names, [Some("notification")]);
+    let ids: Vec<_> = changes.iter().map(|event| event["id"].as_str()).collect();
+    assert_eq!(ids, [Some("1"), Some("0"), Some("notified-1")]);
+    let (folder, gone) = (&changes[0], &changes[1]);
+    assert_eq!(folder["name"], "new\u{1b}folder");
+    assert_eq!(folder["kind"], "folder");
+    assert_eq!(folder["deleted"], false);
+    assert_eq!(folder["parent_id"], "emulator-root");
+    assert!(folder["last_modified"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(
+        (&gone["name"], &gone["deleted"]),
+        (&Value::Null, &true.into())
+    );
+}
+
+#[tokio::test]
+async fn changes_that_are_not_known_are_asked_for_again() {
+    let emulator = emulator(|_| ()).await;
+    let mut program = Program::watch(&emulator, "me --changes --json --count 1");
+    assert_eq!(program.event().await["event"], "resync");
+    soon(emulator.wait_for_connections(1)).await;
+    emulator.expire_delta_links(ResyncCode::ApplyDifferences);
+    let retry_after = Some(RetryAfter::Seconds(0));
+    emulator.fail_next(1, GraphFailure::Unavailable { retry_after });
+    emulator.notify(&Notification::default());
+    let finished = program.finish().await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (0, ""));
+    let events = finished.events();
+    let find = |name: &str| {
+        let found = events.iter().find(|event| event["event"] == name);
+        found.unwrap_or_else(|| panic!("no {name} in {events:?}"))
+    };
+    find("notification");
+    assert_eq!(find("changes_unknown")["retry_in_ms"], 0);
+    let reason = find("changes_lost")["reason"].as_str().unwrap();
+    assert!(reason.contains("resyncChangesApplyDifferences"), "{reason}");
+}
+
+#[tokio::test]
+async fn readable_changes_are_one_line_each() {
+    let emulator = emulator(|_| ()).await;
+    let mut program = Program::watch(&emulator, "me --changes --count 1");
+    assert!(program.line().await.unwrap().contains("  resync"));
+    soon(emulator.wait_for_connections(1)).await;
+    emulator.change_item(&ItemChange::file("1", "a\u{1b}[2J\nb.txt"));
+    emulator.change_item(&ItemChange::deleted("2"));
+    emulator.notify(&Notification::default());
+    let finished = program.finish().await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (0, ""));
+    let told: Vec<&str> = finished
+        .stdout
+        .iter()
+        .map(|line| line.split_once("Z  ").unwrap().1)
+        .filter(|line| !line.starts_with("notification"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "changed       a [2J b.txt",
+            "deleted       2",
+            "changed       notified-1.txt"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn changes_that_cannot_be_had_end_the_program() {
+    let emulator = emulator(|config| {
+        let path = "/custom/thing/subscriptions/socketIo";
+        config.settings.custom_paths.push(path.to_owned());
+    })
+    .await;
+    let finished = run_watch(&emulator, "path /custom/thing --changes").await;
+    assert_eq!(finished.code, 3, "{finished:?}");
+    assert!(finished.stderr.contains("leave out --changes"));
+    assert_eq!(emulator.counts().graph_requests, 0);
+
+    emulator.update(|settings| settings.token = "another".to_owned());
+    let finished = run_watch(&emulator, "me --changes").await;
+    assert_eq!(finished.code, 5, "{finished:?}");
+
+    // Nobody there: the limit on attempts holds.
+    soon(emulator.go_down()).await.unwrap();
+    let finished = run_watch(&emulator, "me --changes --retries 0").await;
+    assert_eq!(finished.code, 7, "{finished:?}");
 }
