@@ -114,6 +114,39 @@ async fn every_control_works_over_http() {
     post(&api, "cut", json!({})).await;
     assert_eq!(socket.end().await, End::Cut);
 
+    // What has changed.
+    let delta = async |url: &str| {
+        let request = http().get(url).bearer_auth(emulator.token());
+        let answer = soon(request.send()).await.unwrap();
+        let location = answer.headers().get("location").cloned();
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.unwrap(), location)
+    };
+    let latest = format!(
+        "{}/v1.0/me/drive/root/delta?token=latest",
+        emulator.graph_url()
+    );
+    let (_, start, _) = delta(&latest).await;
+    let link = start["@odata.deltaLink"].as_str().unwrap();
+    post(&api, "change", json!({ "id": "1", "name": "a.txt" })).await;
+    let (status_of_link, changes, _) = delta(link).await;
+    assert_eq!(
+        (status_of_link, &changes["value"][0]["name"]),
+        (200, &json!("a.txt"))
+    );
+    post(
+        &api,
+        "expire-delta",
+        json!({ "code": "upload_differences" }),
+    )
+    .await;
+    let (status_of_link, gone, location) = delta(link).await;
+    assert_eq!(status_of_link, 410);
+    assert_eq!(gone["error"]["code"], "resyncChangesUploadDifferences");
+    let (_, all, _) = delta(location.unwrap().to_str().unwrap()).await;
+    // Those of the notifications, too.
+    assert_eq!(all["value"].as_array().unwrap().len(), 3);
+
     // The network.
     post(&api, "freeze", json!({ "everything": true })).await;
     let frozen = tokio::spawn(http().get(&graph).bearer_auth(emulator.token()).send());

@@ -324,6 +324,34 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_only_links_of_the_cloud_are_followed(
+            status in 200..600_u16,
+            host in "[a-z.@:/#?\\\\0-9]{0,12}",
+            before in "(https?:)?(//)?(graph\\.microsoft\\.com)?",
+            junk in "[\\x00-\\x7f]{0,20}",
+        ) {
+            let link = format!("{before}{host}");
+            let body = serde_json::json!({ "value": [junk], "@odata.nextLink": link }).to_string();
+            let origin = |link: &DeltaLink| {
+                assert!(link.expose().to_ascii_lowercase().starts_with("https:"));
+                url::Url::parse(link.expose()).unwrap().origin().ascii_serialization()
+            };
+            match read(status, Some(&body), Some(&link)) {
+                Ok((_, Next::Page(link) | Next::Done(link))) => {
+                    proptest::prop_assert_eq!(origin(&link), "https://graph.microsoft.com");
+                }
+                Err(DeltaError::Resync { restart: Some(link), .. }) => {
+                    proptest::prop_assert_eq!(origin(&link), "https://graph.microsoft.com");
+                }
+                Err(_) => {}
+            }
+            // Not JSON, and no URL.
+            drop(read(status, Some(&junk), Some(&junk)));
+        }
+    }
+
     #[test]
     fn throttling_says_how_long() {
         for status in [429, 503] {
