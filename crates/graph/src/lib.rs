@@ -3,7 +3,7 @@
 //!
 //! Microsoft Graph hands out a `notificationUrl`, and a Socket.IO server behind it says that
 //! something changed, within seconds. A notification is a tap on the shoulder: what changed is then
-//! read with a `delta` query, which is the application's own.
+//! read with a `delta` query, for which there is [`Delta`]; see the module [`delta`], with an example.
 //!
 //! ```no_run
 //! # async fn run_delta() {}
@@ -34,7 +34,8 @@
 //!
 //! Access tokens and the query of a `notificationUrl` are credentials. They are in no error, no
 //! `Debug` text and no log of this crate, travel over TLS only (but to loopback hosts, if that is
-//! asked for), and are never sent to where a redirect points. The WebSocket library logs each
+//! asked for), and are never sent to where a redirect points. The same holds of delta links, and the
+//! token is sent to no link that leads away from the cloud. The WebSocket library logs each
 //! message at level `trace`, the payloads of notifications among them, by way of the `log` crate:
 //! keep the target `tungstenite` below that.
 
