@@ -133,6 +133,7 @@ impl Client {
     /// without a deadline.
     pub fn settle(&mut self, now: Instant) {
         loop {
+            self.session.set_flushed(now, self.unsent_bytes() == 0);
             let told = self.settle_engine(now);
             let asked = self.settle_session(now);
             if !told && !asked {

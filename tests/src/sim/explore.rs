@@ -196,7 +196,7 @@ impl Life {
             2 => {
                 if let Some(key) = self.keys[n].filter(|_| self.random.u8(0..3) == 0) {
                     self.note(&format!("leave {}", NAMES[n]));
-                    self.pair.client.session.leave(key);
+                    self.pair.client.session.leave(now, key);
                     self.interrupted[n] = true;
                 }
             }

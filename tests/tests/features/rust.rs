@@ -164,7 +164,7 @@ fn polled_by_hand(port: u16) -> Vec<String> {
                 }
                 SessionEvent::Message(message) => {
                     told.push(message.json().to_owned());
-                    session.leave(root);
+                    session.leave(now(), root);
                 }
                 SessionEvent::Disconnected { .. } => {}
                 other => panic!("{other:?}"),

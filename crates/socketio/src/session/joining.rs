@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use socketio_codec::{Json, Packet};
 
 use super::link::{Link, Loss};
-use super::namespace::{AuthKey, Held, Phase, State};
+use super::namespace::{AuthKey, Held, Phase, REJOIN_PAUSE, State};
 use super::outgoing::Outgoing;
 use super::recovery::Recovery;
 use super::revision::{Admission, Sign};
@@ -47,7 +47,20 @@ impl Session {
         if !self.config.parser.supports(link.protocol.revision()) {
             return self.not_joined(now, key, State::Idle, ConnectError::ParserUnsupported);
         }
-        match link.protocol.admission(&slot.name, &active.settings.auth) {
+        let admission = link.protocol.admission(&slot.name, &active.settings.auth);
+        if let (Admission::Connect, Some(left_at)) = (&admission, slot.left_at) {
+            let until = later(left_at, REJOIN_PAUSE);
+            if now < until {
+                active.phase = Phase::Pausing { until };
+                return;
+            }
+            if !self.flushed {
+                active.phase = Phase::Waiting;
+                return;
+            }
+            slot.left_at = None;
+        }
+        match admission {
             Admission::Connect => match &active.settings.auth {
                 Auth::Asked => {
                     self.asks += 1;
@@ -213,7 +226,7 @@ impl Session {
                 // Nobody wants it any more. Now that it is joined, it can be left.
                 slot.state = State::Idle;
                 let namespace = slot.name.clone();
-                self.send_disconnect(namespace);
+                self.send_disconnect(now, namespace);
                 return;
             }
             State::Idle => return,
@@ -255,7 +268,7 @@ impl Session {
                 // The answer to an earlier CONNECT with an earlier auth payload: leave, and ask again.
                 active.phase = Phase::Waiting;
                 let namespace = slot.name.clone();
-                self.send_disconnect(namespace);
+                self.send_disconnect(now, namespace);
                 self.connect_waiting(now);
             }
             Phase::Waiting

@@ -110,12 +110,12 @@ impl Session {
     }
 
     /// Leaves a namespace whose events nobody reads, for good: the last event is a [`Event::Disconnected`] that says so.
-    pub fn leave_unread(&mut self, key: NamespaceKey) {
+    pub fn leave_unread(&mut self, now: Instant, key: NamespaceKey) {
         let Some(slot) = key.find(&mut self.slots).filter(|slot| slot.is_joined()) else {
             return;
         };
         let namespace = slot.name.clone();
-        self.send_disconnect(namespace);
+        self.send_disconnect(now, namespace);
         let event = Event::Disconnected {
             reason: DisconnectReason::Overflow,
             retry_in: None,
@@ -319,6 +319,7 @@ impl Session {
     /// With the link, the server has forgotten what it was asked on it.
     pub(super) fn forget_abandoned(&mut self) {
         for slot in &mut self.slots {
+            slot.left_at = None;
             if matches!(slot.state, State::Abandoned) {
                 slot.state = State::Idle;
             }

@@ -141,6 +141,8 @@ pub struct Session {
     reading: bool,
     /// Whether what is sent leaves.
     writable: bool,
+    /// Whether all that was sent has left.
+    flushed: bool,
     /// Links opened so far.
     links: u64,
     /// Whether the last link ended up on WebSocket.
@@ -170,6 +172,7 @@ impl Session {
             link: Link::Down,
             reading: true,
             writable: true,
+            flushed: true,
             links: 0,
             upgraded: false,
             asks: 0,
@@ -208,7 +211,7 @@ impl Session {
         }
         let index = match self.by_name.get(&namespace) {
             Some(index) => *index,
-            None => self.new_slot(namespace),
+            None => self.new_slot(now, namespace),
         };
         let Some(slot) = self.slots.get_mut(index) else {
             return Err(ConnectError::Closed);
@@ -239,11 +242,11 @@ impl Session {
 
     /// A place for a namespace: one that another namespace has left, so that a program that passes through many holds
     /// no more of them than it has had at a time.
-    fn new_slot(&mut self, namespace: Namespace) -> usize {
+    fn new_slot(&mut self, now: Instant, namespace: Namespace) -> usize {
         let idle = self
             .slots
             .iter()
-            .position(|slot| matches!(slot.state, State::Idle));
+            .position(|slot| matches!(slot.state, State::Idle) && !slot.is_being_left(now));
         let index = idle.unwrap_or(self.slots.len());
         if let Some(slot) = self.slots.get_mut(index) {
             self.by_name.remove(&slot.name);
@@ -254,6 +257,7 @@ impl Session {
         }
         if let Some(slot) = self.slots.get_mut(index) {
             slot.next_ack = self.forgotten_acks;
+            slot.left_at = None;
         }
         self.by_name.insert(namespace, index);
         index
@@ -261,7 +265,7 @@ impl Session {
 
     /// Leaves a namespace: sends DISCONNECT if it was joined, drops what was waiting for it, and reports a final
     /// [`Event::Disconnected`]. The link is closed behind the last namespace.
-    pub fn leave(&mut self, key: NamespaceKey) {
+    pub fn leave(&mut self, now: Instant, key: NamespaceKey) {
         let Some(slot) = key.find(&mut self.slots) else {
             return;
         };
@@ -272,7 +276,7 @@ impl Session {
         let next = self.link.unanswered(slot);
         if slot.is_joined() {
             let namespace = slot.name.clone();
-            self.send_disconnect(namespace);
+            self.send_disconnect(now, namespace);
         }
         let event = if established {
             let reason = DisconnectReason::ClientDisconnect;
@@ -410,6 +414,16 @@ impl Session {
             }
         }
         self.writable = writable;
+    }
+
+    /// Tells whether all that was sent has left. Until then a namespace that was just left is not joined again: the server
+    /// must not read both packets at once.
+    pub fn set_flushed(&mut self, now: Instant, flushed: bool) {
+        let left = flushed && !self.flushed;
+        self.flushed = flushed;
+        if left {
+            self.connect_waiting(now);
+        }
     }
 
     /// Does what is due: a reconnection, the first CONNECT to a server in doubt, the end of waiting for a CONNECT reply

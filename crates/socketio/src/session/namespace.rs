@@ -1,16 +1,22 @@
 //! One namespace of a session: its state, and what waits in it.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socketio_codec::{Event, Namespace};
 
 use super::config::Join;
+use super::later;
 use super::outgoing::Outgoing;
 use super::recovery::Recovery;
 use super::retrying::RetryQueue;
 use crate::error::EmitError;
 use crate::limits::Limits;
+
+/// How long after its DISCONNECT a namespace may be joined again on the same link. The reference server handles a
+/// DISCONNECT one turn later than a CONNECT: if it reads both at once, it takes the CONNECT for a second one, and drops
+/// the connection.
+pub(super) const REJOIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Names one joining of a namespace within its session. When the namespace is left and joined again, the old name
 /// stays without effect.
@@ -66,6 +72,8 @@ pub(super) struct Slot {
     /// How often the server said yes.
     pub(super) generation: u64,
     pub(super) next_ack: u64,
+    /// When it was left on the present link.
+    pub(super) left_at: Option<Instant>,
     pub(super) state: State,
 }
 
@@ -133,6 +141,7 @@ impl Slot {
             joins: 0,
             generation: 0,
             next_ack: 0,
+            left_at: None,
             state: State::Idle,
         }
     }
@@ -142,6 +151,11 @@ impl Slot {
             slot: index,
             join: self.joins,
         }
+    }
+
+    /// Whether it must not be joined yet on the link on which it was left.
+    pub(super) fn is_being_left(&self, now: Instant) -> bool {
+        self.left_at.is_some_and(|at| now < later(at, REJOIN_PAUSE))
     }
 
     pub(super) fn is_wanted(&self) -> bool {

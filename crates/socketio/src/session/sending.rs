@@ -270,8 +270,12 @@ impl Session {
     }
 
     /// Takes leave of a namespace that is joined.
-    pub(super) fn send_disconnect(&mut self, namespace: Namespace) {
+    pub(super) fn send_disconnect(&mut self, now: Instant, namespace: Namespace) {
         self.link.left(&namespace);
+        let slot = self.by_name.get(&namespace).copied();
+        if let Some(slot) = slot.and_then(|index| self.slots.get_mut(index)) {
+            slot.left_at = Some(now);
+        }
         // A format that has no DISCONNECT leaves it to the end of the link.
         if let Ok(packet) = Outgoing::new(&self.config.parser, &Packet::Disconnect { namespace }) {
             self.send(packet);

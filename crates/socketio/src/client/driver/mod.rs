@@ -111,6 +111,7 @@ impl Driver {
         for _ in 0..ROUNDS {
             let now = now();
             self.session.set_writable(now, self.is_writable());
+            self.session.set_flushed(now, self.is_flushed());
             // The link goes before the commands: it may become writable without having anything to tell.
             let progress = self.poll_control(cx, now)
                 | self.poll_room(cx, now)
@@ -187,7 +188,7 @@ impl Driver {
         while let Ok(command) = member.commands.try_recv() {
             execute(&mut self.session, &mut self.acks, key, *command, now);
         }
-        self.session.leave(key);
+        self.session.leave(now, key);
         self.settle(now);
     }
 
@@ -389,6 +390,13 @@ impl Driver {
 
     fn is_writable(&self) -> bool {
         matches!(&self.link, Link::Up(live) if live.client.is_writable())
+    }
+
+    fn is_flushed(&self) -> bool {
+        match &self.link {
+            Link::Up(live) => live.client.is_flushed(),
+            _ => true,
+        }
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, present: Instant) -> bool {

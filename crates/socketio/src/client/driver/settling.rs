@@ -209,7 +209,7 @@ impl Driver {
                     }
                 }
                 Overflow::DropOldest => {}
-                Overflow::Disconnect => self.session.leave_unread(key),
+                Overflow::Disconnect => self.session.leave_unread(now, key),
             }
         }
     }

@@ -70,8 +70,9 @@ fn each_namespace_counts_for_itself_and_for_ever() {
     script.emit_with_ack(root, "a", 60);
     script.wants(&[r#"21["a"]"#]);
 
-    script.session.leave(other);
+    script.session.leave(script.now, other);
     let other = script.join("/b");
+    script.after_leaving();
     script.server("0/b,");
     script.skip_actions();
     script.emit_with_ack(other, "a", 60);
@@ -174,10 +175,10 @@ fn what_was_flushed_goes_with_the_link_like_everything_sent() {
 fn every_ack_settles_when_its_namespace_ends() {
     let ends: [fn(&mut Script, NamespaceKey); 4] = [
         |script, _| script.server("1"),
-        |script, key| script.session.leave(key),
+        |script, key| script.session.leave(script.now, key),
         |script, key| {
             script.link_lost();
-            script.session.leave(key);
+            script.session.leave(script.now, key);
         },
         |script, _| {
             script.link_lost();

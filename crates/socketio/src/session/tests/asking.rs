@@ -105,7 +105,7 @@ fn late_answers_are_ignored() {
     script.link_opened();
     script.skip_actions();
     let late = script.asked[0];
-    script.session.leave(key);
+    script.session.leave(script.now, key);
     script.skip();
     script.link_closed(CloseReason::Local);
     script.try_join_with("/", asked()).unwrap();

@@ -187,7 +187,7 @@ fn a_decision_that_panics_is_the_default() {
 #[test]
 fn nobody_is_asked_about_leaving() {
     let (mut script, root) = deciding(|failure| panic!("{failure:?}"));
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.tells(&["/ disconnected: disconnected by this side; for good"]);
 }
 

@@ -106,7 +106,7 @@ proptest! {
                     }
                 }
                 Step::Leave(n) => {
-                    if let Some(key) = keys[usize::from(n)] { script.session.leave(key); }
+                    if let Some(key) = keys[usize::from(n)] { script.session.leave(script.now, key); }
                 }
                 Step::Emit(n) => {
                     if let Some(key) = keys[usize::from(n)] { script.emit(key, "e").ok(); }
@@ -145,7 +145,7 @@ proptest! {
                     }
                 }
                 Step::LeaveUnread(n) => {
-                    if let Some(key) = keys[usize::from(n)] { script.session.leave_unread(key); }
+                    if let Some(key) = keys[usize::from(n)] { script.session.leave_unread(script.now, key); }
                 }
                 Step::Reconnect => script.session.reconnect(script.now),
                 Step::NoTarget => {
@@ -194,7 +194,7 @@ proptest! {
         for key in keys.into_iter().flatten() {
             let depth = script.session.depth(key);
             prop_assert!(depth.events <= 6, "{} events wait", depth.events);
-            script.session.leave(key);
+            script.session.leave(script.now, key);
         }
         for (ack, _) in script.acks() {
             prop_assert!(awaited.remove(&ack));

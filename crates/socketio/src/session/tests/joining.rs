@@ -247,7 +247,7 @@ fn a_server_that_does_not_answer_connect_is_given_20_seconds() {
 fn a_late_answer_to_an_abandoned_connect_is_followed_by_disconnect() {
     let (mut script, root) = Script::joined();
     let slow = script.join("/slow");
-    script.session.leave(slow);
+    script.session.leave(script.now, slow);
     script.tells(&["/slow connect error: closed by this side; for good"]);
     script.wants(&["0/slow,"]);
     script.server(r#"2/slow,["for nobody"]"#);
@@ -263,7 +263,7 @@ fn a_late_answer_to_an_abandoned_connect_is_followed_by_disconnect() {
 fn a_late_refusal_of_an_abandoned_connect_is_the_end_of_it() {
     let (mut script, _) = Script::joined();
     let slow = script.join("/slow");
-    script.session.leave(slow);
+    script.session.leave(script.now, slow);
     script.server(r#"4/slow,{"message":"no"}"#);
     script.wants(&["0/slow,"]);
     script.tells(&["/slow connect error: closed by this side; for good"]);
@@ -280,13 +280,14 @@ fn a_second_connect_waits_for_the_answer_to_the_first() {
         let (mut script, _) = Script::joined();
         let first = script.join("/slow");
         script.wants(&["0/slow,"]);
-        script.session.leave(first);
+        script.session.leave(script.now, first);
         script.skip_events();
         let second = script
             .try_join("/slow", Some(serde_json::json!({"new": 1})))
             .unwrap();
         script.wants(&[]);
         script.server(answer);
+        script.after_leaving();
         script.wants(then);
         script.tells(&[]);
         script.server("0/slow,");
@@ -304,7 +305,7 @@ fn an_abandoned_connect_is_forgotten_with_its_link() {
     for lose in losses {
         let (mut script, _) = Script::joined();
         let slow = script.join("/slow");
-        script.session.leave(slow);
+        script.session.leave(script.now, slow);
         lose(&mut script);
         script.after_secs(1);
         script.link_opened();
@@ -318,8 +319,8 @@ fn an_abandoned_connect_is_forgotten_with_its_link() {
 fn an_abandoned_connect_is_forgotten_with_the_last_namespace() {
     let (mut script, root) = Script::joined();
     let slow = script.join("/slow");
-    script.session.leave(slow);
-    script.session.leave(root);
+    script.session.leave(script.now, slow);
+    script.session.leave(script.now, root);
     script.link_closed(CloseReason::Local);
     script.skip();
     script.join("/slow");
@@ -331,7 +332,7 @@ fn an_abandoned_connect_is_forgotten_with_the_last_namespace() {
 fn waiting_behind_an_abandoned_connect_ends_too() {
     let (mut script, root) = Script::joined();
     let first = script.join("/slow");
-    script.session.leave(first);
+    script.session.leave(script.now, first);
     script.join("/slow");
     script.skip_events();
     script.after_secs(20);

@@ -8,9 +8,9 @@ fn the_link_is_closed_behind_the_last_namespace() {
     let admin = script.join("/admin");
     script.server("0/admin,");
     script.skip();
-    script.session.leave(admin);
+    script.session.leave(script.now, admin);
     script.wants(&["1/admin,"]);
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.wants(&["1", "close link"]);
     script.tells(&[
         "/admin disconnected: disconnected by this side; for good",
@@ -20,7 +20,7 @@ fn the_link_is_closed_behind_the_last_namespace() {
     script.after_secs(1000);
     script.wants(&[]);
     assert!(script.session.is_idle());
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.tells(&[]);
 }
 
@@ -57,7 +57,7 @@ fn leaving_while_disconnected_ends_the_attempts() {
     let (mut script, root) = Script::joined();
     script.link_lost();
     script.skip_events();
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.tells(&["/ disconnected: disconnected by this side; for good"]);
     assert_eq!(script.due_in(), None);
     assert!(script.session.is_idle());
@@ -68,7 +68,7 @@ fn leaving_while_disconnected_ends_the_attempts() {
 fn leaving_during_an_attempt_closes_it() {
     let mut script = Script::new();
     let root = script.join("/");
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.wants(&["open link", "close link"]);
     script.link_opened();
     script.wants(&[]);
@@ -81,9 +81,10 @@ fn what_waited_in_a_namespace_that_is_left_is_not_sent_when_it_is_joined_again()
     let (mut script, _) = Script::joined();
     let other = script.join("/b");
     script.emit(other, "dropped").unwrap();
-    script.session.leave(other);
+    script.session.leave(script.now, other);
     script.server("0/b,");
     script.join("/b");
+    script.after_leaving();
     script.server("0/b,");
     script.wants(&["0/b,", "1/b,", "0/b,"]);
 }
@@ -93,8 +94,9 @@ fn a_disconnect_that_crossed_with_a_new_connect_is_ignored() {
     let (mut script, root) = Script::joined();
     script.join("/keep");
     script.server("0/keep,");
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.join("/");
+    script.after_leaving();
     script.skip();
     script.server("1");
     script.server(REPLY);
@@ -135,9 +137,10 @@ fn a_program_that_passes_through_many_namespaces_does_not_pile_them_up() {
         // Never twice with the same name, so that a late acknowledgement is nobody's.
         script.emit_with_ack(key, "a", 60);
         script.wants(&[&format!(r#"2{name},{n}["a"]"#)]);
-        script.session.leave(key);
+        script.session.leave(script.now, key);
         assert_eq!(script.emit(key, "x"), Err(EmitError::Disconnected));
         script.skip();
+        script.after_leaving();
         assert_eq!(script.acks().len(), 1);
         script.server(&format!("3{name},{n}[]"));
         assert_eq!(script.acks(), []);
@@ -150,7 +153,7 @@ fn a_program_that_passes_through_many_namespaces_does_not_pile_them_up() {
 fn the_place_of_an_unanswered_connect_is_not_taken() {
     let (mut script, _) = Script::joined();
     let abandoned = script.join("/a");
-    script.session.leave(abandoned);
+    script.session.leave(script.now, abandoned);
     script.join("/b");
     script.skip();
     script.server(r#"0/a,{"sid":"x"}"#);
@@ -162,7 +165,7 @@ fn with_the_link_goes_the_answer_that_had_to_come_first() {
     let mut script = Script::new();
     let abandoned = script.join("/a");
     script.link_opened();
-    script.session.leave(abandoned);
+    script.session.leave(script.now, abandoned);
     script.wants(&["open link", "0/a,", "close link"]);
     script.join("/a");
     script.link_closed(CloseReason::Local);
@@ -171,4 +174,35 @@ fn with_the_link_goes_the_answer_that_had_to_come_first() {
     script.wants(&["open link", "0/a,"]);
     script.server(r#"0/a,{"sid":"a"}"#);
     script.skip_events();
+}
+
+/// If a server reads DISCONNECT and CONNECT at once, it takes the one for a second CONNECT and drops the connection.
+#[test]
+fn who_comes_back_on_the_same_link_gives_the_server_time_to_let_go() {
+    let (mut script, root) = Script::joined();
+    script.join("/keep");
+    script.server("0/keep,");
+    script.skip();
+    script.session.leave(script.now, root);
+    script.session.set_flushed(script.now, false);
+    script.join("/");
+    script.wants(&["1"]);
+    script.after(Duration::from_millis(99));
+    script.wants(&[]);
+    // It is still waiting for the request before it.
+    script.after_secs(5);
+    script.wants(&[]);
+    script.session.set_flushed(script.now, true);
+    script.wants(&["0"]);
+    // On another link nothing of that matters.
+    script.server(REPLY);
+    let root = script.session.by_name["/"];
+    let root = script.session.slots[root].key(root);
+    script.session.leave(script.now, root);
+    script.join("/");
+    script.link_lost();
+    script.skip();
+    script.after_secs(1);
+    script.link_opened();
+    script.wants(&["open link", "0", "0/keep,"]);
 }

@@ -140,7 +140,7 @@ fn nothing_is_sent_to_a_namespace_that_is_not_joined() {
     script.server("0/b,");
     script.server("1/b,");
     assert_eq!(script.emit(other, "x"), Err(EmitError::Disconnected));
-    script.session.leave(other);
+    script.session.leave(script.now, other);
     script.tells(&[
         "/b connected as nobody",
         r#"/b ["wants ack"] wants ack"#,
@@ -157,7 +157,7 @@ fn packets_for_namespaces_that_are_not_joined_are_ignored() {
     let (mut script, root) = Script::joined();
     let left = script.join("/left");
     script.server("0/left,");
-    script.session.leave(left);
+    script.session.leave(script.now, left);
     script.wants(&["0/left,", "1/left,"]);
     script.skip_events();
     for namespace in ["/left", "/never"] {

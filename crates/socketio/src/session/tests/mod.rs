@@ -164,6 +164,11 @@ impl Script {
         self.session.handle_timeout(end);
     }
 
+    /// Long enough to join again what was left.
+    fn after_leaving(&mut self) {
+        self.after(namespace::REJOIN_PAUSE);
+    }
+
     fn after_secs(&mut self, seconds: u64) {
         self.after(Duration::from_secs(seconds));
     }

@@ -80,7 +80,7 @@ fn a_custom_parser_carries_everything() {
     ]);
     let ticket = script.tickets.pop().unwrap();
     script.session.reply(ticket, Args::default()).unwrap();
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     assert!(matches!(
         &packets(&mut script)[..],
         [Packet::Ack { id: 0, .. }, Packet::Disconnect { .. }]

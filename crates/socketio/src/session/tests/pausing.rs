@@ -27,7 +27,7 @@ fn joined(others: &[&str], change: impl FnOnce(&mut Config)) -> (Script, Vec<Nam
 fn behind_the_last_one_that_uses_the_link_it_is_closed() {
     let (mut script, keys) = joined(&["/b"], |_| {});
     script.server("1/b,");
-    script.session.leave(keys[0]);
+    script.session.leave(script.now, keys[0]);
     script.wants(&["1", "close link"]);
     script.link_closed(CloseReason::Local);
     assert_eq!(script.due_in(), Some(Duration::from_secs(10)));
@@ -44,7 +44,7 @@ fn nothing_is_opened_for_one_that_is_left_while_the_others_pause() {
         script.server("1/b,");
         script.link_lost();
         script.after_secs(seconds);
-        script.session.leave(keys[0]);
+        script.session.leave(script.now, keys[0]);
         script.link_closed(CloseReason::Local);
         script.wants(wanted);
         assert_eq!(script.due_in(), Some(Duration::from_secs(10 - seconds)));
@@ -67,7 +67,7 @@ fn in_revision_4_the_root_comes_back_when_nobody_else_uses_the_link() {
     script.server("0/b,");
     script.server("1");
     script.skip();
-    script.session.leave(other);
+    script.session.leave(script.now, other);
     script.wants(&["1/b,", "close link"]);
     script.link_closed(CloseReason::Local);
     script.after_secs(1);

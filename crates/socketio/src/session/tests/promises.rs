@@ -198,7 +198,7 @@ fn run(steps: Vec<Step>, retry_first: bool, decide: Option<Decision>, attempts: 
             }
             Step::Leave(n) => current[n]
                 .into_iter()
-                .for_each(|key| script.session.leave(key)),
+                .for_each(|key| script.session.leave(script.now, key)),
             Step::Emit(n) => {
                 if let Some(key) = current[n]
                     && script.session.emit(key, event("plain")).is_ok()
@@ -301,7 +301,7 @@ fn run(steps: Vec<Step>, retry_first: bool, decide: Option<Decision>, attempts: 
         }
     }
     for key in &ever {
-        script.session.leave(*key);
+        script.session.leave(script.now, *key);
     }
     ledger.drain(&mut script, &current);
     assert_eq!(ledger.awaited.len(), 0, "everything settles");

@@ -313,7 +313,7 @@ fn an_attempt_at_once_on_demand() {
 #[test]
 fn nobody_reconnects_for_nobody() {
     let (mut script, root) = Script::joined();
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.skip();
     script.session.reconnect(script.now);
     script.wants(&[]);

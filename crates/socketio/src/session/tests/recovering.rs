@@ -103,13 +103,13 @@ fn a_string_at_the_end_of_a_volatile_event_does_no_harm() {
 #[test]
 fn who_leaves_and_comes_back_starts_anew() {
     let (mut script, root) = Script::joined();
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.link_closed(CloseReason::Local);
     let root = script.join("/");
     script.link_opened();
     script.server(OFFERED);
     script.server(r#"2["e","Q80KTut"]"#);
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.link_closed(CloseReason::Local);
     script.skip();
     script.join("/");

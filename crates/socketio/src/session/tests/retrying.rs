@@ -93,7 +93,7 @@ fn the_one_under_way_is_sent_again_as_soon_as_there_is_a_connection() {
     // That was its last try. The namespace has not ended, so this is not what is told.
     script.link_lost();
     assert_eq!(script.acks(), [(first, Err(AckError::Timeout))]);
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     assert_eq!(script.acks(), [(second, Err(AckError::Disconnected))]);
 }
 

@@ -197,7 +197,7 @@ fn the_root_cannot_be_joined_again_on_the_same_link() {
             script.server("1");
             script.wants(&[]);
         } else {
-            script.session.leave(keys[0]);
+            script.session.leave(script.now, keys[0]);
             script.wants(&["1"]);
         }
         script.skip_events();
@@ -223,7 +223,7 @@ fn the_root_cannot_be_joined_again_on_the_same_link() {
 #[test]
 fn a_root_that_was_left_before_it_was_joined_can_be_joined() {
     let (mut script, keys) = opened(&["/", "/a"]);
-    script.session.leave(keys[0]);
+    script.session.leave(script.now, keys[0]);
     script.skip();
     script.join("/");
     script.server("0");
@@ -231,7 +231,7 @@ fn a_root_that_was_left_before_it_was_joined_can_be_joined() {
     script.wants(&["0/a,"]);
 
     let (mut script, keys) = opened(&["/", "/a"]);
-    script.session.leave(keys[0]);
+    script.session.leave(script.now, keys[0]);
     script.server("0");
     script.wants(&["0/a,"]);
     script.skip_events();
@@ -242,7 +242,7 @@ fn a_root_that_was_left_before_it_was_joined_can_be_joined() {
 #[test]
 fn a_namespace_that_was_left_before_it_was_asked_for_is_not_asked_for() {
     let (mut script, keys) = opened(&["/a", "/b"]);
-    script.session.leave(keys[0]);
+    script.session.leave(script.now, keys[0]);
     script.server("0");
     script.wants(&["0/b,"]);
     script.join("/a");

@@ -122,7 +122,7 @@ fn what_was_accepted_and_will_not_be_sent_is_told() {
     }
     // Who awaits an acknowledgement is told by that.
     let ack = script.emit_with_ack(root, "asks", 60);
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     assert_eq!(script.acks(), [(ack, Err(AckError::Disconnected))]);
     script.tells(&[
         "/ 3 unsent: not connected, and not about to be",
@@ -151,7 +151,7 @@ fn what_the_next_server_does_not_take_is_told() {
 #[test]
 fn a_namespace_that_nobody_reads_is_left_for_good() {
     let (mut script, root) = Script::joined();
-    script.session.leave_unread(root);
+    script.session.leave_unread(script.now, root);
     script.wants(&["1", "close link"]);
     script.tells(&[
         "/ disconnected: disconnected by this side, because its events were not read; for good",
@@ -159,6 +159,6 @@ fn a_namespace_that_nobody_reads_is_left_for_good() {
     // What crossed with it is nobody's.
     script.server(r#"2["e"]"#);
     script.tells(&[]);
-    script.session.leave_unread(root);
+    script.session.leave_unread(script.now, root);
     script.wants(&[]);
 }

@@ -162,7 +162,7 @@ fn who_leaves_while_the_link_is_replaced_needs_no_other() {
     let root = script.join("/");
     script.link_opened_as(Version::V4, WEBSOCKET, None);
     script.server("0");
-    script.session.leave(root);
+    script.session.leave(script.now, root);
     script.skip();
     script.link_closed(CloseReason::Local);
     assert!(script.session.is_idle());
