@@ -44,6 +44,7 @@ mod cloud;
 mod connection;
 pub mod delta;
 mod error;
+mod login;
 mod notification;
 mod notification_url;
 mod resource;
@@ -61,6 +62,9 @@ pub use delta::{
 };
 pub use engineio::Version as EngineIo;
 pub use error::{BadAnswer, ErrorAnswer, GraphError, TransportFailure, TransportFailureKind};
+pub use login::{
+    DeviceCode, DeviceCodeBuilder, Login, LoginAnswer, LoginError, PendingLogin, RefreshTokens,
+};
 pub use notification::{Entry, Notification};
 pub use notification_url::{NotificationUrl, NotificationUrlError, Recipe, UrlOptions};
 pub use resource::{Resource, ResourceError};
