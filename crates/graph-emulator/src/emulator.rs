@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, task::AbortHandle};
 use crate::{
     config::EmulatorConfig,
     control::Control,
-    control_api, graph,
+    control_api, graph, login,
     relay::{self, Relay},
     shared::Shared,
     wire::{End, LineId, Port},
@@ -66,6 +66,7 @@ impl Emulator {
             tasks: Vec::new(),
         };
         let app = Router::new()
+            .merge(login::routes())
             .fallback(graph::answer)
             .with_state(Arc::clone(&shared))
             .layer(layer)

@@ -12,6 +12,7 @@ use crate::{
     delta::ChangeLog,
     failure::GraphFailure,
     log::Recorder,
+    login::Logins,
     relay::Relay,
     subscription::{Subscription, Subscriptions},
     wire::{End, Lines},
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) failures: Mutex<VecDeque<GraphFailure>>,
     pub(crate) connects_to_refuse: AtomicU32,
     pub(crate) relay: Relay,
+    pub(crate) logins: Logins,
     settings: RwLock<Settings>,
 }
 
@@ -42,6 +44,7 @@ impl Shared {
             failures: Mutex::default(),
             connects_to_refuse: AtomicU32::new(0),
             relay,
+            logins: Logins::default(),
             settings: RwLock::new(settings),
         })
     }
