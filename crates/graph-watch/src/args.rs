@@ -11,6 +11,7 @@ Examples:
   graph-watch drive 'b!AbC…' --token-command './print-access-token'
   graph-watch me --token-file token.txt --json --count 1 --timeout 600
   graph-watch drive 'b!AbC…' --changes --json
+  graph-watch me --login CLIENT_ID --login-cache ~/.graph-watch.json
   printf %s \"$NOTIFICATION_URL\" | graph-watch url -
 
 With --json, standard output is one object a line:
@@ -30,14 +31,14 @@ Exit status:
     1  internal error, or the output cannot be written
     2  the command line is wrong
     3  a URL, an identifier or a file given as input is unusable
-    4  no access token could be had
+    4  no access token could be had; the sign-in was declined, refused, or its code ran out
     5  Microsoft Graph refuses the token (401) or the access (403)
     6  Microsoft Graph does not find the resource, or does not support notifications for it
-    7  no connection to Microsoft Graph or to the notification service
-    8  the answer of Microsoft Graph is unusable
+    7  no connection to Microsoft Graph, to the sign-in or to the notification service
+    8  the answer of Microsoft Graph or of the sign-in service is unusable
     9  the --timeout is over
    10  the notification service refuses the notificationUrl
-   11  Microsoft Graph is busy or in trouble
+   11  Microsoft Graph or the sign-in service is busy or in trouble
   130  interrupted by Ctrl-C (143: by SIGTERM)";
 
 /// Prints changes in OneDrive and SharePoint drives and lists as they happen.
@@ -119,6 +120,8 @@ pub(crate) struct UrlArgs {
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) token: TokenArgs,
+    #[command(flatten)]
+    pub(crate) login: LoginArgs,
     /// Where Microsoft Graph is, for the national clouds and the emulator.
     #[arg(
         long,
@@ -155,6 +158,56 @@ pub(crate) struct TokenArgs {
     /// Take the access token from the output of this shell command, run anew whenever one is needed.
     #[arg(long, value_name = "CMD")]
     pub(crate) token_command: Option<String>,
+}
+
+/// Signing in on the spot, in place of an access token from elsewhere.
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// Sign in by device code, as this application.
+    ///
+    /// Standard error shows a page and a short code: open the page in a browser on any machine or phone, and enter the
+    /// code there. New access tokens are then got by themselves, for as long as it runs.
+    ///
+    /// CLIENT_ID is the application (client) id of an app registration in Microsoft Entra that has "Allow public client
+    /// flows" switched on and the delegated permission Files.Read.All.
+    #[arg(long, help_heading = "Signing in", value_name = "CLIENT_ID", conflicts_with_all = ["token_env", "token_file", "token_command"])]
+    pub(crate) login: Option<String>,
+    /// Who may sign in: a tenant's id or domain, organizations, consumers, or common for everybody.
+    #[arg(
+        long,
+        help_heading = "Signing in",
+        value_name = "TENANT",
+        default_value = "common",
+        requires = "login"
+    )]
+    pub(crate) tenant: String,
+    /// Remember the sign-in in this file, and ask nobody the next time.
+    ///
+    /// The file holds a refresh token, which is as good as a password. It is made so that only its owner can read it
+    /// (mode 0600), and is written anew whenever the token changes. Delete it to forget the sign-in.
+    #[arg(
+        long,
+        help_heading = "Signing in",
+        value_name = "FILE",
+        requires = "login"
+    )]
+    pub(crate) login_cache: Option<PathBuf>,
+    /// Ask for this delegated permission instead of Files.Read.All; may be repeated.
+    #[arg(
+        long,
+        help_heading = "Signing in",
+        value_name = "SCOPE",
+        requires = "login"
+    )]
+    pub(crate) login_scope: Vec<String>,
+    /// Where to sign in, if --graph-url is none of Microsoft's.
+    #[arg(
+        long,
+        help_heading = "Signing in",
+        value_name = "URL",
+        requires = "login"
+    )]
+    pub(crate) login_url: Option<String>,
 }
 
 /// What is printed, and when it ends.
@@ -263,23 +316,22 @@ enum RecipeArg {
 pub(crate) enum Watched {
     Demo(RunArgs),
     Url(UrlArgs),
-    Resource(Resource, WatchArgs),
+    Resource(Resource, Box<WatchArgs>),
 }
 
 impl From<Command> for Watched {
     fn from(command: Command) -> Self {
-        match command {
-            Command::Demo(run) => Self::Demo(run),
-            Command::Url(url) => Self::Url(url),
-            Command::Me(watch) => Self::Resource(Resource::me_drive(), watch),
-            Command::Drive { drive, watch } => Self::Resource(Resource::drive(drive), watch),
-            Command::List { drive, watch } => Self::Resource(Resource::drive_list(drive), watch),
-            Command::Group { group, watch } => Self::Resource(Resource::group_drive(group), watch),
-            Command::SiteList { site, list, watch } => {
-                Self::Resource(Resource::site_list(site, list), watch)
-            }
-            Command::Path { path, watch } => Self::Resource(Resource::custom(path), watch),
-        }
+        let (resource, watch) = match command {
+            Command::Demo(run) => return Self::Demo(run),
+            Command::Url(url) => return Self::Url(url),
+            Command::Me(watch) => (Resource::me_drive(), watch),
+            Command::Drive { drive, watch } => (Resource::drive(drive), watch),
+            Command::List { drive, watch } => (Resource::drive_list(drive), watch),
+            Command::Group { group, watch } => (Resource::group_drive(group), watch),
+            Command::SiteList { site, list, watch } => (Resource::site_list(site, list), watch),
+            Command::Path { path, watch } => (Resource::custom(path), watch),
+        };
+        Self::Resource(resource, Box::new(watch))
     }
 }
 
@@ -318,6 +370,18 @@ mod tests {
             ("drive b!x --changes", true),
             ("url - --changes", false),
             ("demo --changes", false),
+            ("me --login id", true),
+            (
+                "me --login id --tenant t --login-cache f --login-scope a --login-scope b --login-url u",
+                true,
+            ),
+            ("me --login", false),
+            ("me --login id --token-env X", false),
+            ("me --login id --token-file X", false),
+            ("me --tenant t", false),
+            ("me --login-cache f", false),
+            ("demo --login id", false),
+            ("url - --login id", false),
             (
                 "me --recipe direct --transport polling --engine-io auto --retries 0 --ca-file x --proxy y",
                 true,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use graph_notifications::{
-    BadAnswer, BaseUrlError, ConnectionError, DeltaError, ErrorCode, GraphError,
+    BadAnswer, BaseUrlError, ConnectionError, DeltaError, ErrorCode, GraphError, LoginError,
     NotificationUrlError, ResourceError, SendError, TokenError, WatchError,
 };
 
@@ -58,7 +58,7 @@ impl Failure {
 
     pub(crate) fn token(what: impl fmt::Display) -> Self {
         let next = "put a delegated access token for Microsoft Graph there, or name another source with --token-env, \
-                    --token-file or --token-command";
+                    --token-file or --token-command, or sign in with --login";
         Self::new(Status::NoToken, what, next)
     }
 
@@ -158,6 +158,41 @@ impl From<ResourceError> for Failure {
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         Self::token(error)
+    }
+}
+
+impl From<LoginError> for Failure {
+    fn from(error: LoginError) -> Self {
+        let (status, next) = match &error {
+            LoginError::Setting { .. } => (
+                Status::BadInput,
+                "check --login, --tenant and --login-scope; a --graph-url that is none of Microsoft's needs --login-url",
+            ),
+            LoginError::Declined => (
+                Status::NoToken,
+                "run it again, and accept what the page asks for",
+            ),
+            LoginError::Expired => (
+                Status::NoToken,
+                "run it again, and enter the code while it is good, usually for 15 minutes",
+            ),
+            LoginError::Refused(_) => (
+                Status::NoToken,
+                "check --login, --tenant and --login-scope, and that the app registration allows public client flows",
+            ),
+            LoginError::Transport { .. } => (
+                Status::NoConnection,
+                "check the network, --login-url, --proxy and --ca-file, then try again",
+            ),
+            LoginError::Busy { .. } => (Status::Busy, "try again later"),
+            LoginError::Redirected { .. } | LoginError::Protocol(_) => (
+                Status::BadAnswer,
+                "check --login-url, and that no sign-in page of the network stands in between",
+            ),
+            LoginError::Http(_) => return Self::internal(error),
+            _ => (Status::NoToken, "run it again, and sign in anew"),
+        };
+        Self::new(status, error, next)
     }
 }
 

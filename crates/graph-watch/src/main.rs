@@ -4,6 +4,7 @@ mod args;
 mod changes;
 mod demo;
 mod exit;
+mod login;
 mod output;
 mod run;
 mod source;
@@ -56,8 +57,11 @@ async fn execute(command: Command) -> Result<(), Failure> {
         }
         Watched::Resource(resource, args) => {
             let run = args.run;
-            let ending = Ending::new(run.timeout());
-            let (watch, delta) = source::watch_resource(resource, args)?;
+            let mut ending = Ending::new(run.timeout());
+            let (watch, delta) = tokio::select! {
+                watched = source::watch_resource(resource, *args) => watched?,
+                ended = ending.wait() => return Err(ended.failure(0, None)),
+            };
             print(watch, delta.map(Changes::start), run, ending).await
         }
     }

@@ -7,13 +7,14 @@ use std::{
 };
 
 use graph_notifications::{
-    ApiVersion, BaseUrl, Cloud, Delta, Http, NotificationUrl, PlainHttp, Resource, UrlOptions,
-    Watch, WatchBuilder, WatchConfig, WatchSource,
+    ApiVersion, BaseUrl, Cloud, Delta, Http, NotificationUrl, PlainHttp, Resource, TokenProvider,
+    UrlOptions, Watch, WatchBuilder, WatchConfig, WatchSource,
 };
 
 use crate::{
     args::{NetworkArgs, RunArgs, UrlArgs, WatchArgs},
     exit::{Failure, Status},
+    login,
     token::TokenSource,
 };
 
@@ -23,7 +24,7 @@ const MAX_URL_BYTES: u64 = 16 * 1024;
 const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A watch of a resource, which asks Graph for its URLs, and what tells the changes if that is wanted.
-pub(crate) fn watch_resource(
+pub(crate) async fn watch_resource(
     resource: Resource,
     args: WatchArgs,
 ) -> Result<(Watch, Option<Delta>), Failure> {
@@ -31,13 +32,20 @@ pub(crate) fn watch_resource(
     resource.path()?;
     let base = BaseUrl::parse(&args.graph_url, plain_http(&args.network))?;
     let http = http(&args.network)?;
+    let token: Arc<dyn TokenProvider> = match &args.login.login {
+        Some(client_id) => {
+            let plain_http = plain_http(&args.network);
+            let signed_in = login::sign_in(client_id, &args.login, &base, plain_http, http.clone());
+            Arc::new(signed_in.await?)
+        }
+        None => Arc::new(TokenSource::new(args.token)?),
+    };
     let cloud = Cloud::Custom(base);
     let version = if args.beta {
         ApiVersion::Beta
     } else {
         ApiVersion::V1
     };
-    let token = Arc::new(TokenSource::new(args.token)?);
     let delta = Delta::builder(resource.clone())
         .token(token.clone())
         .cloud(cloud.clone())

@@ -158,6 +158,160 @@ async fn each_form_asks_for_its_path() {
     }
 }
 
+/// A file name that is free, and is so again when this is dropped.
+struct CacheFile(std::path::PathBuf);
+
+impl CacheFile {
+    fn new(name: &str) -> Self {
+        let name = format!("graph-watch-{name}-{}.json", std::process::id());
+        let file = Self(std::env::temp_dir().join(name));
+        std::fs::remove_file(&file.0).ok();
+        file
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.0).unwrap()
+    }
+
+    fn refresh_token(&self) -> String {
+        let value: serde_json::Value = serde_json::from_str(&self.text()).unwrap();
+        value["refresh_token"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for CacheFile {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+/// A person who signs in with the emulator.
+fn login_line(emulator: &Emulator, options: &str) -> String {
+    let url = emulator.graph_url();
+    format!("me --login app --login-url {url} {options}")
+}
+
+#[tokio::test]
+async fn a_person_signs_in_by_device_code_and_is_remembered() {
+    let emulator = emulator(|_| ()).await;
+    emulator.update_login(|settings| settings.interval_s = 1);
+    let file = CacheFile::new("remembered");
+    let options = format!("--json --count 1 --login-cache {}", file.0.display());
+    let line = login_line(&emulator, &options);
+
+    let program = Program::watch(&emulator, &line);
+    soon(emulator.wait_for_login(|counts| counts.polls >= 1)).await;
+    assert!(!file.0.exists(), "nobody has signed in");
+    emulator.approve_logins();
+    soon(emulator.wait_for_connections(1)).await;
+    emulator.notify(&Notification::default());
+    let finished = program.finish().await;
+    assert_eq!((finished.code, finished.events().len()), (0, 2));
+    let asked = format!("{}/devicelogin and enter the code ", emulator.graph_url());
+    assert!(finished.stderr.contains(&asked), "{finished:?}");
+    assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
+    assert!(
+        !format!("{finished:?}").contains("emulator-"),
+        "{finished:?}"
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&file.0).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    // The next time nobody is asked, and the new refresh token replaces the old one.
+    soon(emulator.wait_for_connections(0)).await;
+    let first = file.refresh_token();
+    let program = Program::watch(&emulator, &line);
+    soon(emulator.wait_for_connections(1)).await;
+    emulator.notify(&Notification::default());
+    let finished = program.finish().await;
+    assert_eq!((finished.code, finished.stderr.as_str()), (0, ""));
+    assert_ne!(file.refresh_token(), first);
+    assert_eq!(emulator.login_counts().codes, 1);
+
+    // A sign-in that has ended is asked for anew.
+    soon(emulator.wait_for_connections(0)).await;
+    assert_eq!(emulator.revoke_refresh_tokens(), 1);
+    let program = Program::watch(&emulator, &line);
+    soon(emulator.wait_for_connections(1)).await;
+    emulator.notify(&Notification::default());
+    let finished = program.finish().await;
+    assert_eq!(finished.code, 0, "{finished:?}");
+    assert_eq!(emulator.login_counts().codes, 2);
+    assert!(
+        !format!("{finished:?}").contains("emulator-"),
+        "{finished:?}"
+    );
+
+    // A token of one application is not sent for another.
+    soon(emulator.wait_for_connections(0)).await;
+    let refreshes = emulator.login_counts().refreshes;
+    emulator.decline_logins();
+    let other = line.replace("--login app", "--login other");
+    assert_eq!(run_watch(&emulator, &other).await.code, 4);
+    assert_eq!(emulator.login_counts().refreshes, refreshes);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_fails_says_why() {
+    let emulator = emulator(|_| ()).await;
+    let message_and = |finished: &common::Finished, code| {
+        assert_eq!(finished.code, code, "{finished:?}");
+        let lines: Vec<_> = finished.stderr.lines().collect();
+        assert_eq!(lines.len(), 3, "{finished:?}");
+        assert!(lines[1].starts_with("graph-watch: ") && lines[2].starts_with("next: "));
+        assert!(
+            !format!("{finished:?}").contains("emulator-"),
+            "{finished:?}"
+        );
+    };
+    emulator.update_login(|settings| settings.interval_s = 1);
+    emulator.decline_logins();
+    let line = login_line(&emulator, "");
+    message_and(&run_watch(&emulator, &line).await, 4);
+
+    emulator.update_login(|settings| settings.code_lifetime_s = 0);
+    message_and(&run_watch(&emulator, &line).await, 4);
+
+    // The timeout counts from the start.
+    let pending = login_line(&emulator, "--timeout 1");
+    emulator.update_login(|settings| {
+        settings.code_lifetime_s = 900;
+        settings.interval_s = 900;
+    });
+    message_and(&run_watch(&emulator, &pending).await, 9);
+
+    let codes = emulator.login_counts().codes;
+    for (options, code) in [
+        ("--tenant a/b", 3),
+        ("--login-cache /nowhere/at/all", 3),
+        ("--login-cache /dev/null/x", 3),
+    ] {
+        let line = login_line(&emulator, options);
+        run_watch(&emulator, &line).await.failed_with(code);
+    }
+    for (line, code) in [
+        // It is not known where the people of this Graph sign in.
+        ("me --login app", 3),
+        ("me --login app --login-url http://10.0.0.1", 3),
+        ("me --login app --login-url http://127.0.0.1:1", 7),
+    ] {
+        run_watch(&emulator, line).await.failed_with(code);
+    }
+    assert_eq!(emulator.login_counts().codes, codes, "nobody was asked");
+
+    // What is no file of ours stays as it is.
+    let file = CacheFile::new("other");
+    std::fs::write(&file.0, "precious").unwrap();
+    let options = format!("--login-cache {}", file.0.display());
+    let line = login_line(&emulator, &options);
+    run_watch(&emulator, &line).await.failed_with(3);
+    assert_eq!(file.text(), "precious");
+}
+
 #[tokio::test]
 async fn a_given_url_works_from_both_places_and_in_both_forms() {
     let emulator = emulator(|_| ()).await;

@@ -148,7 +148,7 @@ pub(crate) fn watch_arguments<'line>(
 ) -> Vec<&'line str> {
     let graph = ["--allow-http", "--graph-url", emulator.graph_url()];
     let mut arguments: Vec<_> = line.split_whitespace().chain(graph).collect();
-    if !line.contains("--token-") {
+    if !line.contains("--token-") && !line.contains("--login") {
         arguments.extend(["--token-env", "TOKEN"]);
     }
     arguments
