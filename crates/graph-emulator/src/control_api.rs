@@ -19,6 +19,8 @@
 //! | `POST /control/freeze` | `{"everything":true}` or `{}` | the counters |
 //! | `POST /control/change` | an item: `id`, `name`, `folder`, `deleted`, `only_in` | `{}` |
 //! | `POST /control/expire-delta` | `code`: `apply_differences`, `upload_differences` or `required` | `{}` |
+//! | `PATCH /control/login` | the login settings to change, `{}` for none | `settings`, `counts` |
+//! | `POST /control/revoke` | `access`, `refresh`: which tokens of sign-ins | `affected` |
 //! | `POST /control/restart` | `down_ms` | the counters, once it is back |
 
 use std::{io, time::Duration};
@@ -39,6 +41,7 @@ use crate::{
     delta,
     failure::GraphFailure,
     log::{Counts, Log},
+    login,
     notification::{Notification, Sent},
 };
 
@@ -65,6 +68,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/control/up", post(up))
         .route("/control/restart", post(restart))
         .merge(delta::control_routes())
+        .merge(login::control_routes())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(control)
 }

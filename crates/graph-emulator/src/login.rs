@@ -11,11 +11,11 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{patch, post},
 };
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::{
@@ -157,6 +157,54 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/{tenant}/oauth2/v2.0/devicecode", post(device_code))
         .route("/{tenant}/oauth2/v2.0/token", post(token))
+}
+
+/// The controls over HTTP.
+pub(crate) fn control_routes() -> Router<Control> {
+    Router::new()
+        .route("/control/login", patch(change))
+        .route("/control/revoke", post(revoke))
+}
+
+async fn change(
+    State(control): State<Control>,
+    Json(changes): Json<Map<String, Value>>,
+) -> Response {
+    let mut known = lock(&control.shared.logins.0);
+    let changed = serde_json::to_value(&known.settings).and_then(|mut all| {
+        if let Some(all) = all.as_object_mut() {
+            all.extend(changes);
+        }
+        serde_json::from_value(all)
+    });
+    match changed {
+        Ok(settings) => {
+            known.settings = settings;
+            Json(json!({ "settings": known.settings, "counts": known.counts })).into_response()
+        }
+        Err(error) => {
+            let body = json!({ "error": error.to_string() });
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Revoke {
+    access: bool,
+    refresh: bool,
+}
+
+async fn revoke(State(control): State<Control>, Json(which): Json<Revoke>) -> Json<Value> {
+    let mut affected = 0;
+    if which.access {
+        affected += control.revoke_access_tokens();
+    }
+    if which.refresh {
+        affected += control.revoke_refresh_tokens();
+    }
+    Json(json!({ "affected": affected }))
 }
 
 async fn device_code(
