@@ -30,6 +30,9 @@
 //! [`NotificationUrl`] takes one apart, [`connect`] makes one connection, and [`Notification`]
 //! reads what arrives.
 //!
+//! Access tokens come from a [`TokenProvider`]. [`DeviceCode`] is one that signs a person in without
+//! a browser on the machine, and refreshes the tokens.
+//!
 //! # Secrets
 //!
 //! Access tokens and the query of a `notificationUrl` are credentials. They are in no error, no

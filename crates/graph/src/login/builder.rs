@@ -21,9 +21,10 @@ const OPENID_SCOPES: [&str; 4] = ["offline_access", "openid", "profile", "email"
 
 /// A sign-in by device code, for one application.
 ///
-/// This is the OAuth 2.0 device authorization grant (RFC 8628) of the Microsoft identity platform: it
-/// signs a person in on a machine without a browser, for hours and days. The program shows a short code; the person enters it at a web page, on a phone for instance; from
-/// then on [`Login`] provides access tokens, and gets new ones before they expire.
+/// This is the OAuth 2.0 device authorization grant (RFC 8628) of the Microsoft identity platform:
+/// it signs a person in on a machine without a browser, for hours and days. The program shows a
+/// short code; the person enters it at a web page, on a phone for instance; from then on [`Login`]
+/// provides access tokens, and gets new ones before they expire.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -124,8 +124,11 @@ impl fmt::Debug for PendingLogin {
 
 /// A person who is signed in: provides access tokens, and refreshes them before they expire.
 ///
-/// Clones are the same sign-in. However many ask at the same time, there is one refresh, and it
-/// is brought to its end even if nobody waits for it any more. While the service is in trouble, the old token serves as long as it lasts.
+/// A new token is got a minute before the old one expires, or a tenth of its lifetime if that is
+/// less, and at once for [`TokenRequest::fresh`]. Clones are the same sign-in. However many ask at
+/// the same time, there is one refresh, and it is brought to its end even if nobody waits for it
+/// any more. While the service is in trouble, the old token serves as long as it lasts, and the
+/// service is asked again after 1 s, 2 s and so on up to 60 s, or as late as it says.
 #[derive(Clone)]
 pub struct Login(Arc<Inner>);
 
