@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use graph_notifications::{
     BaseUrl, DeviceCode, DeviceCodeBuilder, LoginError, PlainHttp, TokenError, TokenProvider as _,
     TokenRequest, TransportFailureKind,
@@ -277,4 +278,14 @@ async fn a_dead_refresh_token_is_told_once() {
         assert!(matches!(TokenError::from(error), TokenError::Refused(_)));
     }
     assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn without_a_runtime_it_is_an_error() {
+    let sign_in = DeviceCode::builder("app").http(http()).build().unwrap();
+    let started = sign_in.start().now_or_never().unwrap();
+    assert!(matches!(started, Err(LoginError::Http(_))));
+    let login = sign_in.restore("PLANTED").unwrap();
+    let asked = login.access_token(TokenRequest::any()).now_or_never();
+    assert!(matches!(asked, Some(Err(LoginError::Http(_)))));
 }

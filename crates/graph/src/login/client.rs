@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use engineio::client::Http;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use secrecy::SecretString;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::error::{TransportFailureKind, parse_retry_after};
@@ -18,6 +19,7 @@ use crate::login::sign_in::{Action, Event, Input, SignIn};
 use crate::token::{AccessToken, BoxFuture, TokenError, TokenProvider, TokenRequest};
 
 pub(super) async fn start(sign_in: &DeviceCode) -> Result<PendingLogin, LoginError> {
+    runtime()?;
     let read = |answer: &Answer<'_>| protocol::read_code(answer, sign_in.plain_http);
     let authorization = exchange(sign_in, &Request::Code, read).await?;
     tracing::debug!(expires_in = ?authorization.expires_in, "got a device code");
@@ -189,6 +191,7 @@ impl Login {
     /// [`LoginError::SignInAgain`] and [`LoginError::NoRefreshToken`] stay; what
     /// [`LoginError::is_retryable`] says may pass.
     pub async fn access_token(&self, request: TokenRequest) -> Result<AccessToken, LoginError> {
+        let runtime = runtime()?;
         let mut refresh = {
             let mut state = self.0.lock();
             if request.fresh {
@@ -202,7 +205,7 @@ impl Login {
                     session::Answer::Failed(error) => return Err(error),
                     session::Answer::Refresh(refresh_token) => {
                         let (done, refresh) = watch::channel(None);
-                        tokio::spawn(self.0.clone().refresh(refresh_token, done));
+                        runtime.spawn(self.0.clone().refresh(refresh_token, done));
                         state.refresh = Some(refresh.clone());
                         refresh
                     }
@@ -365,6 +368,12 @@ fn describe(error: reqwest::Error, request: &Request) -> LoginError {
         kind,
         message: request.clean(&Http::explain(&error)),
     }
+}
+
+/// The HTTP stack would panic without one.
+fn runtime() -> Result<Handle, LoginError> {
+    let missing = |_| LoginError::Http("there is no tokio runtime".to_owned());
+    Handle::try_current().map_err(missing)
 }
 
 fn now() -> Instant {

@@ -20,7 +20,7 @@ pub enum LoginError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// The HTTP stack cannot be set up.
+    /// The HTTP stack cannot be set up, or there is no tokio runtime.
     #[error("the HTTP stack cannot be set up: {0}")]
     Http(String),
     /// The person declined.
