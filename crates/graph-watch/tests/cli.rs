@@ -174,7 +174,7 @@ impl CacheFile {
     }
 
     fn refresh_token(&self) -> String {
-        let value: serde_json::Value = serde_json::from_str(&self.text()).unwrap();
+        let value: Value = serde_json::from_str(&self.text()).unwrap();
         value["refresh_token"].as_str().unwrap().to_owned()
     }
 }
