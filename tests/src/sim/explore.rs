@@ -471,6 +471,7 @@ impl Life {
                     assert_eq!(sent.missing(), 0, "lost before a DISCONNECT");
                 }
                 if retry_in.is_none() {
+                    assert!(!reason.is_retryable(), "given up for good: {reason}");
                     self.keys[n] = None;
                 }
             }
@@ -482,6 +483,7 @@ impl Life {
                 assert!(self.joined[n].is_none(), "a failure while connected");
                 self.interrupted[n] = true;
                 if retry_in.is_none() {
+                    assert!(!error.is_retryable(), "given up for good: {error}");
                     self.keys[n] = None;
                 }
             }
