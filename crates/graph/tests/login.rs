@@ -9,59 +9,17 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use graph_notifications::{
-    BaseUrl, DeviceCode, DeviceCodeBuilder, LoginError, PlainHttp, TokenError, TokenProvider as _,
-    TokenRequest, TransportFailureKind,
+    BaseUrl, DeviceCode, LoginError, PlainHttp, TokenError, TokenProvider as _, TokenRequest,
+    TransportFailureKind,
 };
-use support::{PATIENCE, Reply, Request, Server, answer, http, serve, serve_always};
-
-const CODE: &str = r#"{"user_code":"USERCODE-PLANTED","device_code":"PLANTED-device","expires_in":900,"interval":0,
-    "verification_uri":"https://microsoft.com/devicelogin","message":"Enter USERCODE-PLANTED there."}"#;
-
-fn tokens(lifetime: u64, refresh_token: &str) -> String {
-    format!(
-        r#"{{"token_type":"Bearer","access_token":"PLANTED-access","expires_in":{lifetime},"refresh_token":"{refresh_token}"}}"#
-    )
-}
-
-fn builder(server: &Server) -> DeviceCodeBuilder {
-    let authority = BaseUrl::parse(&server.url(), PlainHttp::OnLoopback).unwrap();
-    DeviceCode::builder("app").authority(authority).http(http())
-}
-
-fn sign_in(server: &Server) -> DeviceCode {
-    builder(server).build().unwrap()
-}
-
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap()
-}
-
-/// A code at once, and for the n-th request to the token endpoint the n-th of `replies`.
-async fn serve_tokens(replies: Vec<(u16, String)>) -> Server {
-    let replies = Mutex::new(replies.into_iter());
-    serve(move |request: Request| {
-        let reply = if request.target().ends_with("/devicecode") {
-            (200, CODE.to_owned())
-        } else {
-            replies.lock().unwrap().next().expect("no more requests")
-        };
-        // As servers do.
-        let body = reply.1.replace("ECHO", &request.body);
-        Box::pin(async move { answer(reply.0, "", body) })
-    })
-    .await
-}
-
-fn refused(code: &str) -> (u16, String) {
-    let body = format!(r#"{{"error":"{code}","error_description":"AADSTS1: ECHO\r\nTrace"}}"#);
-    (400, body)
-}
+use support::sign_in::*;
+use support::{Reply, answer, http, serve, serve_always};
 
 #[tokio::test]
 async fn requests_are_as_the_protocol_has_them() {

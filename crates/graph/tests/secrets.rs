@@ -9,15 +9,13 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use futures_util::StreamExt as _;
 use graph_notifications::{
     AccessToken, BaseUrl, BaseUrlError, Cloud, ConnectOptions, NotificationUrl,
     NotificationUrlError, PlainHttp, Recipe, Resource, StaticToken, SubscriptionRequest,
     TokenError, TransportMode, UrlOptions, Watch, token_fn,
 };
-use support::{http, relay::Relay};
+use support::{http, log::Log, relay::Relay};
 
 const SECRET: &str = "PLANTED";
 
@@ -112,37 +110,6 @@ fn errors_show_no_secret() {
     }
 }
 
-/// Collects everything that is logged, at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<std::sync::Mutex<String>>);
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        span.record(&mut Fields(&mut self.0.lock().unwrap()));
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
-        values.record(&mut Fields(&mut self.0.lock().unwrap()));
-    }
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Fields(&mut self.0.lock().unwrap()));
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-struct Fields<'a>(&'a mut String);
-
-impl tracing::field::Visit for Fields<'_> {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.0.push_str(&format!("{field}={value:?}\n"));
-    }
-}
-
 #[tokio::test]
 async fn logs_show_no_secret() {
     let log = Log::default();
@@ -175,7 +142,7 @@ async fn logs_show_no_secret() {
         .transport(TransportMode::WebSocket);
     fixed.connect().await.unwrap_err();
 
-    let log = log.0.lock().unwrap();
+    let log = log.text();
     assert!(log.contains("/notifications"), "nothing was logged: {log}");
     assert!(!log.contains(SECRET), "{log}");
     assert!(!log.contains("%2B"), "{log}");

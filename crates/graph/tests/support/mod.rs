@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod log;
 pub(crate) mod relay;
+pub(crate) mod sign_in;
 pub(crate) mod websocket;
 
 use std::net::SocketAddr;
