@@ -58,7 +58,6 @@ impl Session {
                 active.phase = Phase::Waiting;
                 return;
             }
-            slot.left_at = None;
         }
         match admission {
             Admission::Connect => match &active.settings.auth {
@@ -240,6 +239,12 @@ impl Session {
                 let kept = active.recovery.take();
                 let kept = kept.filter(|kept| kept.is_resumed_by(payload));
                 let recovered = kept.is_some();
+                // What came before the answer on a link on which the namespace was left before, was meant for then.
+                let held = if recovered || slot.left_at.is_none() {
+                    held
+                } else {
+                    Held::default()
+                };
                 active.recovery = kept.or_else(|| Recovery::offered(payload));
                 if let Some(recovery) = &mut active.recovery {
                     let missed = held.iter().filter(|(_, id)| id.is_none());

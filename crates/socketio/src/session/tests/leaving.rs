@@ -206,3 +206,17 @@ fn who_comes_back_on_the_same_link_gives_the_server_time_to_let_go() {
     script.link_opened();
     script.wants(&["open link", "0", "0/keep,"]);
 }
+
+#[test]
+fn an_event_that_crossed_with_leaving_is_not_one_of_the_next_joining() {
+    let (mut script, root) = Script::joined();
+    script.join("/keep");
+    script.session.leave(script.now, root);
+    script.join("/");
+    script.after_leaving();
+    script.skip();
+    script.server(r#"2["for who was here before"]"#);
+    script.server(REPLY);
+    script.server(r#"2["for who is here now"]"#);
+    script.tells(&["/ connected as s1", r#"/ ["for who is here now"]"#]);
+}
