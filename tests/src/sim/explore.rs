@@ -86,6 +86,8 @@ struct Life {
 
 #[derive(Debug, Default)]
 struct Sent {
+    /// Where it lives: a session that it was recovered from may linger, and what is said there is nobody's.
+    session: Option<SessionId>,
     numbers: Vec<u64>,
     received: usize,
     /// Those that ask for an acknowledgement: a server does not keep them for who comes back.
@@ -277,7 +279,8 @@ impl Life {
         if n == 0 && self.joined[0].as_ref() != Some(&id) {
             return None;
         }
-        Some((session, id))
+        let home = self.sockets.get(&(n, id.clone()))?.session;
+        (home == Some(session)).then_some((session, id))
     }
 
     fn server_emits(&mut self, n: usize) {
@@ -364,6 +367,7 @@ impl Life {
                 self.sessions.remove(&session);
             }
             server::Event::Connected {
+                session,
                 namespace,
                 id,
                 recovered,
@@ -371,10 +375,13 @@ impl Life {
             } => {
                 self.note(&format!("server: {namespace} joined as {id}, {recovered}"));
                 let n = NAMES.iter().position(|name| *name == namespace);
-                if let Some(n) = n.filter(|_| !recovered) {
+                let n = n.expect("a namespace");
+                let sent = self.sockets.entry((n, id)).or_default();
+                if !recovered {
                     // In revision 4 who comes back in the same session has the same id.
-                    self.sockets.remove(&(n, id));
+                    *sent = Sent::default();
                 }
+                sent.session = Some(session);
             }
             server::Event::Event {
                 session,

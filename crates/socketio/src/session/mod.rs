@@ -506,10 +506,7 @@ impl Session {
 }
 
 fn active(slots: &mut [Slot], key: NamespaceKey) -> Option<&mut Active> {
-    match &mut key.find(slots)?.state {
-        State::Active(active) => Some(active),
-        State::Idle | State::Abandoned => None,
-    }
+    key.find(slots)?.active()
 }
 
 /// A point in time that is always representable: a longer delay than a century is cut down to one.
