@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use engineio::{
-    Action, CloseReason, Connection, Event as EngineEvent, Input as EngineInput, Transport,
-};
+use engineio::{Action, CloseReason, Event as EngineEvent, Input as EngineInput, Transport};
 use socketio::session::{
     AckKey, Action as SessionAction, Config, Event, Input as SessionInput, NamespaceKey, Session,
 };
 use socketio::{AckError, Args};
+
+use super::link::Link;
 
 /// Names one connection of the client: what comes back for an earlier one is nobody's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,28 +30,13 @@ pub struct Client {
     /// The upper half.
     pub session: Session,
     engine: engineio::Config,
-    link: Option<Link>,
+    link: Option<(LinkId, Link)>,
     links: u64,
     outputs: VecDeque<Output>,
     /// What the session told the users of its namespaces.
     pub events: VecDeque<(NamespaceKey, Event)>,
     /// What became of what they await.
     pub settled: VecDeque<(AckKey, Result<Args, AckError>)>,
-}
-
-#[derive(Debug)]
-struct Link {
-    id: LinkId,
-    connection: Connection,
-    under_way: UnderWay,
-}
-
-/// The I/O that a connection has asked for and that is not over.
-#[derive(Debug, Default, Clone, Copy)]
-struct UnderWay {
-    get: bool,
-    post: bool,
-    websocket: bool,
 }
 
 impl Client {
@@ -77,9 +62,8 @@ impl Client {
     ///
     /// When a rule of the connection is broken.
     pub fn handle_input(&mut self, now: Instant, id: LinkId, input: EngineInput) {
-        if let Some(link) = self.link.as_mut().filter(|link| link.id == id) {
-            link.under_way.ended(&input);
-            link.connection.handle_input(now, input);
+        if let Some((_, link)) = self.link.as_mut().filter(|(open, _)| *open == id) {
+            link.handle_input(now, input);
         }
         self.settle(now);
     }
@@ -90,8 +74,8 @@ impl Client {
     ///
     /// When a rule of the connection is broken.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if let Some(link) = &mut self.link {
-            link.connection.handle_timeout(now);
+        if let Some((_, link)) = &mut self.link {
+            link.handle_timeout(now);
         }
         self.session.handle_timeout(now);
         self.settle(now);
@@ -101,7 +85,7 @@ impl Client {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let link = self.link.as_ref();
-        let link = link.and_then(|link| link.connection.poll_timeout());
+        let link = link.and_then(|(_, link)| link.poll_timeout());
         link.into_iter().chain(self.session.poll_timeout()).min()
     }
 
@@ -121,7 +105,13 @@ impl Client {
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
         let link = self.link.as_ref();
-        link.map_or(0, |link| link.connection.unsent_bytes())
+        link.map_or(0, |(_, link)| link.unsent_bytes())
+    }
+
+    /// The connection that there is.
+    #[must_use]
+    pub fn link(&self) -> Option<LinkId> {
+        self.link.as_ref().map(|(id, _)| *id)
     }
 
     /// Carries everything between the two, until neither has anything left to say. To be called behind each call of
@@ -140,24 +130,19 @@ impl Client {
                 break;
             }
         }
-        if let Some(link) = &self.link {
-            assert!(
-                link.connection.poll_timeout().is_some(),
-                "a connection waits without a deadline: {:?}",
-                link.connection
-            );
+        if let Some((_, link)) = &self.link {
+            link.assert_deadline();
         }
     }
 
     fn settle_engine(&mut self, now: Instant) -> bool {
-        let Some(link) = &mut self.link else {
+        let Some((id, link)) = &mut self.link else {
             return false;
         };
-        while let Some(action) = link.connection.poll_action() {
-            link.under_way.started(&action);
-            self.outputs.push_back(Output::Act(link.id, action));
+        while let Some(action) = link.poll_action() {
+            self.outputs.push_back(Output::Act(*id, action));
         }
-        let Some(event) = link.connection.poll_event() else {
+        let Some(event) = link.poll_event(now) else {
             return false;
         };
         let input = match event {
@@ -173,8 +158,7 @@ impl Client {
             EngineEvent::Message(message) => SessionInput::Message(message),
             EngineEvent::Upgraded(transport) => SessionInput::LinkUpgraded(transport),
             EngineEvent::Closed(reason) => {
-                assert_silent(&mut link.connection, now);
-                self.outputs.push_back(Output::Drop(link.id));
+                self.outputs.push_back(Output::Drop(*id));
                 self.link = None;
                 SessionInput::LinkClosed(reason)
             }
@@ -213,15 +197,11 @@ impl Client {
                         .sort_by_key(|transport| *transport != Transport::WebSocket);
                 }
                 self.links += 1;
-                self.link = Some(Link {
-                    id: LinkId(self.links),
-                    connection: Connection::new(config, now),
-                    under_way: UnderWay::default(),
-                });
+                self.link = Some((LinkId(self.links), Link::new(config, now)));
             }
             SessionAction::Send(message) => {
-                if let Some(link) = &mut self.link {
-                    let sent = link.connection.send(now, message);
+                if let Some((_, link)) = &mut self.link {
+                    let sent = link.send(now, message);
                     assert!(
                         !matches!(sent, Err(engineio::SendError::TooLarge { .. })),
                         "the session let pass what the server does not take"
@@ -229,7 +209,7 @@ impl Client {
                 }
             }
             SessionAction::CloseLink => match &mut self.link {
-                Some(link) => link.connection.close(now),
+                Some((_, link)) => link.close(now),
                 None => {
                     let closed = SessionInput::LinkClosed(CloseReason::Local);
                     self.session.handle_input(now, closed);
@@ -241,46 +221,6 @@ impl Client {
                     .handle_input(now, SessionInput::Auth { key, auth });
             }
             other => panic!("an action that nobody carries out: {other:?}"),
-        }
-    }
-}
-
-/// After its end a connection has nothing to say any more.
-fn assert_silent(connection: &mut Connection, now: Instant) {
-    connection.handle_timeout(now);
-    assert!(connection.is_closed());
-    assert_eq!(connection.poll_action(), None, "an action after the end");
-    assert_eq!(connection.poll_event(), None, "an event after the end");
-    assert_eq!(connection.poll_timeout(), None, "a deadline after the end");
-}
-
-impl UnderWay {
-    fn started(&mut self, action: &Action) {
-        let begin = |under_way: &mut bool, what: &str| {
-            assert!(!*under_way, "two {what} at a time");
-            *under_way = true;
-        };
-        match action {
-            Action::Get(_) => begin(&mut self.get, "GETs"),
-            Action::Post(..) => begin(&mut self.post, "POSTs"),
-            Action::OpenWebSocket(_) => begin(&mut self.websocket, "WebSockets"),
-            Action::DropGet => self.get = false,
-            Action::DropWebSocket => self.websocket = false,
-            Action::SendFrame(_) | Action::CloseWebSocket => {
-                assert!(self.websocket, "a frame without a WebSocket");
-            }
-            other => panic!("an action that nobody carries out: {other:?}"),
-        }
-    }
-
-    fn ended(&mut self, input: &EngineInput) {
-        match input {
-            EngineInput::GetDone(_) => self.get = false,
-            EngineInput::PostDone(_) => self.post = false,
-            EngineInput::WebSocketRefused(_)
-            | EngineInput::WebSocketClosed(_)
-            | EngineInput::WebSocketFailed(_) => self.websocket = false,
-            _ => {}
         }
     }
 }

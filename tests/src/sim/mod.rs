@@ -3,8 +3,10 @@
 
 pub mod client;
 pub mod explore;
+pub mod link;
 pub mod network;
 mod pair;
+pub mod script;
 pub mod server;
 
 pub use pair::Pair;

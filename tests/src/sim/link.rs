@@ -1,0 +1,141 @@
+//! One Engine.IO connection of the client, and the promises that hold in each moment of it.
+
+use std::time::Instant;
+
+use engineio::{Action, Config, Connection, Event, Input, Message, SendError};
+
+/// A connection that is watched: it panics as soon as it breaks a promise.
+#[derive(Debug)]
+pub struct Link {
+    connection: Connection,
+    under_way: UnderWay,
+}
+
+/// The I/O that a connection has asked for and that is not over.
+#[derive(Debug, Default, Clone, Copy)]
+struct UnderWay {
+    get: bool,
+    post: bool,
+    websocket: bool,
+}
+
+impl Link {
+    /// A connection that is about to open.
+    #[must_use]
+    pub fn new(config: Config, now: Instant) -> Self {
+        Self {
+            connection: Connection::new(config, now),
+            under_way: UnderWay::default(),
+        }
+    }
+
+    /// The outcome of an action, or a frame.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        self.under_way.ended(&input);
+        self.connection.handle_input(now, input);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+    }
+
+    /// When something is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    /// The next thing that it wants of the network.
+    ///
+    /// # Panics
+    ///
+    /// When it wants two requests of a kind at a time, or a frame sent without a WebSocket.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        let action = self.connection.poll_action()?;
+        self.under_way.started(&action);
+        Some(action)
+    }
+
+    /// The next thing that it tells.
+    ///
+    /// # Panics
+    ///
+    /// When it has more to say, to ask or to wait for behind its end.
+    #[must_use]
+    pub fn poll_event(&mut self, now: Instant) -> Option<Event> {
+        let event = self.connection.poll_event()?;
+        if matches!(event, Event::Closed(_)) {
+            let connection = &mut self.connection;
+            connection.handle_timeout(now);
+            assert!(connection.is_closed());
+            assert_eq!(connection.poll_action(), None, "an action after the end");
+            assert_eq!(connection.poll_event(), None, "an event after the end");
+            assert_eq!(connection.poll_timeout(), None, "a deadline after the end");
+        }
+        Some(event)
+    }
+
+    /// # Panics
+    ///
+    /// When it waits for something that need not come.
+    pub fn assert_deadline(&self) {
+        assert!(
+            self.connection.is_closed() || self.connection.poll_timeout().is_some(),
+            "a connection waits without a deadline: {:?}",
+            self.connection
+        );
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub fn send(&mut self, now: Instant, message: Message) -> Result<(), SendError> {
+        self.connection.send(now, message)
+    }
+
+    /// Closes it.
+    pub fn close(&mut self, now: Instant) {
+        self.connection.close(now);
+    }
+
+    /// Bytes that wait for the network.
+    #[must_use]
+    pub fn unsent_bytes(&self) -> usize {
+        self.connection.unsent_bytes()
+    }
+}
+
+impl UnderWay {
+    fn started(&mut self, action: &Action) {
+        let begin = |under_way: &mut bool, what: &str| {
+            assert!(!*under_way, "two {what} at a time");
+            *under_way = true;
+        };
+        match action {
+            Action::Get(_) => begin(&mut self.get, "GETs"),
+            Action::Post(..) => begin(&mut self.post, "POSTs"),
+            Action::OpenWebSocket(_) => begin(&mut self.websocket, "WebSockets"),
+            Action::DropGet => self.get = false,
+            Action::DropWebSocket => self.websocket = false,
+            Action::SendFrame(_) | Action::CloseWebSocket => {
+                assert!(self.websocket, "a frame without a WebSocket");
+            }
+            other => panic!("an action that nobody carries out: {other:?}"),
+        }
+    }
+
+    fn ended(&mut self, input: &Input) {
+        match input {
+            Input::GetDone(_) => self.get = false,
+            Input::PostDone(_) => self.post = false,
+            Input::WebSocketRefused(_) | Input::WebSocketClosed(_) | Input::WebSocketFailed(_) => {
+                self.websocket = false;
+            }
+            _ => {}
+        }
+    }
+}

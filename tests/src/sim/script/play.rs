@@ -1,0 +1,160 @@
+//! Plays a script: line by line, with nothing left over in between.
+
+use std::time::Instant;
+
+use engineio::Endpoint;
+
+use super::model::{Model, describe};
+use super::names::Names;
+use super::settings::{ModelSettings, duration};
+use super::subject::Subject;
+use super::wire::read_input;
+use super::{Actor, Failure, Line, Script};
+
+/// More steps than anything takes within one wait.
+const MAX_STEPS: usize = 10_000;
+
+/// The script is the server.
+pub(super) fn with_script(script: &Script) -> Result<(), Failure> {
+    Player::new(script, None)?.play(&script.lines)
+}
+
+/// The model server is the server, and the script knows what it says.
+pub(super) fn with_model(script: &Script, model: &ModelSettings) -> Result<(), Failure> {
+    Player::new(script, Some(Model::new(model)))?.play(&script.lines)
+}
+
+struct Player {
+    now: Instant,
+    endpoint: Endpoint,
+    subject: Subject,
+    model: Option<Model>,
+    names: Names,
+}
+
+impl Player {
+    #[expect(clippy::disallowed_methods, reason = "the origin of simulated time")]
+    fn new(script: &Script, model: Option<Model>) -> Result<Self, Failure> {
+        let now = Instant::now();
+        // The path of Socket.IO is the client's, whatever is spoken there.
+        let endpoint = Endpoint::parse("http://server.test/")
+            .and_then(|server| server.with_path("/socket.io/"));
+        Ok(Self {
+            now,
+            endpoint: endpoint.map_err(|error| error.to_string())?,
+            subject: Subject::new(script.client.clone(), now),
+            model,
+            names: Names::default(),
+        })
+    }
+
+    fn play(mut self, lines: &[Line]) -> Result<(), Failure> {
+        for line in lines {
+            let step = self.step(line.actor, &line.text);
+            step.map_err(|what| format!("line {}: {what}{}", line.number, self.left()))?;
+        }
+        self.quiet().map_err(|what| format!("at the end: {what}"))?;
+        let unheard = self.model.iter().flat_map(Model::unheard).next();
+        match unheard {
+            Some(said) => Err(format!("at the end: the server says: S>C {said}")),
+            None => Ok(()),
+        }
+    }
+
+    fn step(&mut self, actor: Actor, text: &str) -> Result<(), Failure> {
+        match actor {
+            Actor::ClientToServer => return self.client_does(text),
+            Actor::Told => return self.user_is_told(text),
+            // Without the model its application has nobody to speak through.
+            Actor::Server if self.model.is_none() => return Ok(()),
+            _ => {}
+        }
+        self.quiet()?;
+        match (actor, &mut self.model) {
+            (Actor::User, _) => self.subject.user(self.now, text),
+            (Actor::Server, Some(model)) => model.acts(self.now, text),
+            (Actor::ServerToClient, Some(model)) => {
+                let said = model.says(text).ok_or("the server does not say that")?;
+                if !self.names.matches(text, &said) {
+                    return Err(format!("the server says: S>C {said}"));
+                }
+                self.subject.handle_input(self.now, read_input(&said)?)
+            }
+            (Actor::ServerToClient, None) => {
+                let input = read_input(&self.names.fill(text))?;
+                self.subject.handle_input(self.now, input)
+            }
+            _ => self.wait(duration(text)?),
+        }
+    }
+
+    /// Nothing has happened that the script does not name.
+    fn quiet(&self) -> Result<(), Failure> {
+        if let Some(wanted) = self.subject.wanted.front() {
+            let wanted = describe(wanted, &self.endpoint);
+            return Err(format!("not in the script: C>S {wanted}"));
+        }
+        match self.subject.told.front() {
+            Some(told) => Err(format!("not in the script: told {told}")),
+            None => Ok(()),
+        }
+    }
+
+    fn client_does(&mut self, text: &str) -> Result<(), Failure> {
+        let wanted = self.subject.wanted.pop_front();
+        let wanted = wanted.ok_or("the client does nothing")?;
+        let did = describe(&wanted, &self.endpoint);
+        if !self.names.matches(text, &did) {
+            return Err(format!("the client did: C>S {did}"));
+        }
+        match &mut self.model {
+            Some(model) => model.take(self.now, wanted, &self.endpoint),
+            None => Ok(()),
+        }
+    }
+
+    fn user_is_told(&mut self, text: &str) -> Result<(), Failure> {
+        let told = self
+            .subject
+            .told
+            .pop_front()
+            .ok_or("the user is told nothing")?;
+        if self.names.matches(text, &told) {
+            Ok(())
+        } else {
+            Err(format!("the user was told: {told}"))
+        }
+    }
+
+    /// What the script has not named yet, for whoever writes one.
+    fn left(&self) -> String {
+        let wanted = self.subject.wanted.iter();
+        let wanted = wanted.map(|wanted| format!("C>S {}", describe(wanted, &self.endpoint)));
+        let told = self.subject.told.iter().map(|told| format!("told {told}"));
+        let said = self.model.iter().flat_map(Model::unheard);
+        let said = said.map(|said| format!("S>C {said}"));
+        let lines = wanted.chain(told).chain(said);
+        lines
+            .map(|line| format!("\n    still to come: {line}"))
+            .collect()
+    }
+
+    /// Time passes for both.
+    fn wait(&mut self, time: std::time::Duration) -> Result<(), Failure> {
+        let end = self.now + time;
+        for _ in 0..MAX_STEPS {
+            let model = self.model.as_ref().and_then(Model::poll_timeout);
+            let next = self.subject.poll_timeout().into_iter().chain(model).min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                self.now = end;
+                return Ok(());
+            };
+            self.now = self.now.max(next);
+            self.subject.handle_timeout(self.now);
+            if let Some(model) = &mut self.model {
+                model.handle_timeout(self.now)?;
+            }
+        }
+        Err("time stands still".to_owned())
+    }
+}

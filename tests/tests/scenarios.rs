@@ -1,0 +1,54 @@
+//! The scenarios of `scenarios/`, each a script of frames, played under simulated time: alone, and against the model
+//! server.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "this is a test")]
+
+use conformance::sim::script::Script;
+
+fn play(file: &str, markdown: &str) {
+    let scripts = Script::all(markdown).unwrap_or_else(|what| panic!("{file}: {what}"));
+    for script in scripts {
+        script
+            .play()
+            .unwrap_or_else(|what| panic!("{file}, {what}"));
+    }
+}
+
+/// Each file of each directory, as a test.
+macro_rules! scenarios {
+    ($($directory:ident { $($file:ident)* })*) => {
+        $(mod $directory {
+            $(#[test]
+            fn $file() {
+                const FILE: &str =
+                    concat!(stringify!($directory), "/", stringify!($file), ".md");
+                super::play(FILE, include_str!(concat!("../scenarios/", stringify!($directory), "/", stringify!($file), ".md")));
+            })*
+        })*
+
+        const PLAYED: &[(&str, &[&str])] =
+            &[$((stringify!($directory), &[$(stringify!($file)),*])),*];
+    };
+}
+
+scenarios! {
+    engineio {
+        polling_handshake
+        upgrade
+    }
+}
+
+#[test]
+fn every_file_is_played() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    for (directory, played) in PLAYED {
+        let files = std::fs::read_dir(format!("{root}/{directory}")).unwrap();
+        let mut files: Vec<_> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let mut played: Vec<_> = played.iter().map(|name| format!("{name}.md")).collect();
+        played.sort();
+        assert_eq!(files, played, "in {directory}");
+    }
+}
