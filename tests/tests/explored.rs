@@ -17,12 +17,14 @@ fn no_promise_is_broken_in_the_first_lives() {
     let Summary {
         up,
         down,
+        again,
         settled,
+        unsent,
         lost,
         recovered,
     } = sum;
     assert!(
-        [up, down, settled, lost, recovered]
+        [up, down, again, settled, unsent, lost, recovered]
             .into_iter()
             .all(|count| count > 20),
         "{sum:?}"

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use engineio::{Action, CloseReason, Event as EngineEvent, Input as EngineInput, Transport};
 use socketio::session::{
-    AckKey, Action as SessionAction, Config, Event, Input as SessionInput, NamespaceKey, Session,
+    AckKey, Action as SessionAction, AuthKey, Config, Event, Input as SessionInput, NamespaceKey,
+    Session,
 };
-use socketio::{AckError, Args};
+use socketio::{AckError, Args, ProviderError};
 
 use super::link::Link;
 
@@ -22,7 +23,21 @@ pub enum Output {
     Act(LinkId, Action),
     /// The connection is over: whatever it has under way is dropped.
     Drop(LinkId),
+    /// Somebody else is asked for something.
+    Ask(Question),
 }
+
+/// What is asked of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// What to open the connection with that would be this one.
+    Target(LinkId),
+    /// What to join a namespace with.
+    Auth(AuthKey),
+}
+
+/// What a provider says.
+pub type Answer = Result<(), ProviderError>;
 
 /// Session and connection, and what they have to tell.
 #[derive(Debug)]
@@ -30,13 +45,26 @@ pub struct Client {
     /// The upper half.
     pub session: Session,
     engine: engineio::Config,
+    /// Whether it is asked what to open each connection with.
+    pub asks_target: bool,
     link: Option<(LinkId, Link)>,
     links: u64,
+    /// The connection that is to be opened, as soon as it is known what with, and events are read.
+    call: Option<(LinkId, engineio::Config)>,
+    reading: bool,
+    /// What has not been read.
+    unread: Vec<Unread>,
     outputs: VecDeque<Output>,
     /// What the session told the users of its namespaces.
     pub events: VecDeque<(NamespaceKey, Event)>,
     /// What became of what they await.
     pub settled: VecDeque<(AckKey, Result<Args, AckError>)>,
+}
+
+#[derive(Debug)]
+enum Unread {
+    Input(LinkId, EngineInput),
+    Answer(Question, Answer),
 }
 
 impl Client {
@@ -48,8 +76,12 @@ impl Client {
         Self {
             session: Session::new(config, seed),
             engine,
+            asks_target: false,
             link: None,
             links: 0,
+            call: None,
+            reading: true,
+            unread: Vec::new(),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             settled: VecDeque::new(),
@@ -63,9 +95,77 @@ impl Client {
     /// When a rule of the connection is broken.
     pub fn handle_input(&mut self, now: Instant, id: LinkId, input: EngineInput) {
         if let Some((_, link)) = self.link.as_mut().filter(|(open, _)| *open == id) {
-            link.handle_input(now, input);
+            if link.is_reading() || !link.has_to_read(&input) {
+                link.handle_input(now, input);
+            } else {
+                self.unread.push(Unread::Input(id, input));
+            }
         }
         self.settle(now);
+    }
+
+    /// What a provider says.
+    ///
+    /// # Panics
+    ///
+    /// When a rule of the connection is broken.
+    pub fn handle_answer(&mut self, now: Instant, question: Question, answer: Answer) {
+        if !self.reading {
+            return self.unread.push(Unread::Answer(question, answer));
+        }
+        match question {
+            Question::Target(id) => {
+                if let Some((_, config)) = self.call.take_if(|(call, _)| *call == id) {
+                    match answer {
+                        Ok(()) => self.link = Some((id, Link::new(config, now))),
+                        Err(error) => self
+                            .session
+                            .handle_input(now, SessionInput::NoTarget(error)),
+                    }
+                }
+            }
+            Question::Auth(key) => {
+                let auth = answer.map(|()| None);
+                self.session
+                    .handle_input(now, SessionInput::Auth { key, auth });
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Whether the user reads the events. Otherwise nothing is read from the network, no event is handed over, and no
+    /// connection is opened, as the tokio driver has it.
+    ///
+    /// # Panics
+    ///
+    /// When a rule of the connection is broken.
+    pub fn set_reading(&mut self, now: Instant, reading: bool) {
+        if self.reading == reading {
+            return;
+        }
+        self.reading = reading;
+        self.session.set_reading(now, reading);
+        self.set_link_reading(now, reading);
+        if reading {
+            if !self.asks_target
+                && let Some((id, config)) = self.call.take()
+            {
+                self.link = Some((id, Link::new(config, now)));
+            }
+            for unread in std::mem::take(&mut self.unread) {
+                match unread {
+                    Unread::Input(id, input) => self.handle_input(now, id, input),
+                    Unread::Answer(question, answer) => self.handle_answer(now, question, answer),
+                }
+            }
+        }
+        self.settle(now);
+    }
+
+    fn set_link_reading(&mut self, now: Instant, reading: bool) {
+        if let Some((_, link)) = &mut self.link {
+            link.set_reading(now, reading);
+        }
     }
 
     /// Does what is due.
@@ -123,6 +223,11 @@ impl Client {
     /// without a deadline.
     pub fn settle(&mut self, now: Instant) {
         loop {
+            let writable = self
+                .link
+                .as_ref()
+                .is_some_and(|(_, link)| link.is_writable());
+            self.session.set_writable(now, writable);
             self.session.set_flushed(now, self.unsent_bytes() == 0);
             let told = self.settle_engine(now);
             let asked = self.settle_session(now);
@@ -174,8 +279,10 @@ impl Client {
             progress = true;
             self.act(now, action);
         }
-        self.events
-            .extend(std::iter::from_fn(|| self.session.poll_event()));
+        if self.reading {
+            self.events
+                .extend(std::iter::from_fn(|| self.session.poll_event()));
+        }
         self.settled
             .extend(std::iter::from_fn(|| self.session.poll_ack()));
         progress
@@ -197,7 +304,15 @@ impl Client {
                         .sort_by_key(|transport| *transport != Transport::WebSocket);
                 }
                 self.links += 1;
-                self.link = Some((LinkId(self.links), Link::new(config, now)));
+                let id = LinkId(self.links);
+                if self.asks_target {
+                    self.call = Some((id, config));
+                    self.outputs.push_back(Output::Ask(Question::Target(id)));
+                } else if self.reading {
+                    self.link = Some((id, Link::new(config, now)));
+                } else {
+                    self.call = Some((id, config));
+                }
             }
             SessionAction::Send(message) => {
                 if let Some((_, link)) = &mut self.link {
@@ -208,19 +323,30 @@ impl Client {
                     );
                 }
             }
-            SessionAction::CloseLink => match &mut self.link {
-                Some((_, link)) => link.close(now),
-                None => {
-                    let closed = SessionInput::LinkClosed(CloseReason::Local);
-                    self.session.handle_input(now, closed);
-                }
-            },
+            SessionAction::CloseLink => self.close_link(now),
             SessionAction::AskAuth { key, .. } => {
-                let auth = Ok(None);
-                self.session
-                    .handle_input(now, SessionInput::Auth { key, auth });
+                self.outputs.push_back(Output::Ask(Question::Auth(key)));
             }
             other => panic!("an action that nobody carries out: {other:?}"),
+        }
+    }
+    /// The answer to a close has to be read, whoever reads the events.
+    fn close_link(&mut self, now: Instant) {
+        let Some((_, link)) = &mut self.link else {
+            self.call = None;
+            let closed = SessionInput::LinkClosed(CloseReason::Local);
+            return self.session.handle_input(now, closed);
+        };
+        link.set_reading(now, true);
+        link.close(now);
+        let is_input = |unread: &mut Unread| matches!(unread, Unread::Input(..));
+        for unread in self.unread.extract_if(.., is_input).collect::<Vec<_>>() {
+            if let Unread::Input(of, input) = unread
+                && let Some((id, link)) = &mut self.link
+                && *id == of
+            {
+                link.handle_input(now, input);
+            }
         }
     }
 }

@@ -8,6 +8,8 @@ use engineio::{Action, Config, Connection, Event, Input, Message, SendError};
 #[derive(Debug)]
 pub struct Link {
     connection: Connection,
+    send_buffer_bytes: usize,
+    reading: bool,
     under_way: UnderWay,
 }
 
@@ -17,6 +19,8 @@ struct UnderWay {
     get: bool,
     post: bool,
     websocket: bool,
+    /// It is open.
+    stream: bool,
 }
 
 impl Link {
@@ -24,7 +28,9 @@ impl Link {
     #[must_use]
     pub fn new(config: Config, now: Instant) -> Self {
         Self {
+            send_buffer_bytes: config.send_buffer_bytes,
             connection: Connection::new(config, now),
+            reading: true,
             under_way: UnderWay::default(),
         }
     }
@@ -33,6 +39,29 @@ impl Link {
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         self.under_way.ended(&input);
         self.connection.handle_input(now, input);
+    }
+
+    /// Whether this comes from the network only to who reads. The outcome of a POST or of opening a WebSocket brings
+    /// nothing to keep.
+    #[must_use]
+    pub fn has_to_read(&self, input: &Input) -> bool {
+        match input {
+            Input::GetDone(_) | Input::Frame(_) => true,
+            Input::WebSocketClosed(_) | Input::WebSocketFailed(_) => self.under_way.stream,
+            _ => false,
+        }
+    }
+
+    /// Whether the network is read.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.reading
+    }
+
+    /// Stops reading the network, or resumes it.
+    pub fn set_reading(&mut self, now: Instant, reading: bool) {
+        self.reading = reading;
+        self.connection.set_reading(now, reading);
     }
 
     /// Does what is due.
@@ -79,10 +108,11 @@ impl Link {
 
     /// # Panics
     ///
-    /// When it waits for something that need not come.
+    /// When it waits for something that need not come; who does not read waits for the reader.
     pub fn assert_deadline(&self) {
+        let waits = self.reading && !self.connection.is_closed();
         assert!(
-            self.connection.is_closed() || self.connection.poll_timeout().is_some(),
+            !waits || self.connection.poll_timeout().is_some(),
             "a connection waits without a deadline: {:?}",
             self.connection
         );
@@ -100,6 +130,12 @@ impl Link {
     /// Closes it.
     pub fn close(&mut self, now: Instant) {
         self.connection.close(now);
+    }
+
+    /// Whether sending more is sensible, as the tokio driver has it.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.connection.is_open() && self.unsent_bytes() < self.send_buffer_bytes
     }
 
     /// Bytes that wait for the network.
@@ -120,7 +156,7 @@ impl UnderWay {
             Action::Post(..) => begin(&mut self.post, "POSTs"),
             Action::OpenWebSocket(_) => begin(&mut self.websocket, "WebSockets"),
             Action::DropGet => self.get = false,
-            Action::DropWebSocket => self.websocket = false,
+            Action::DropWebSocket => (self.websocket, self.stream) = (false, false),
             Action::SendFrame(_) | Action::CloseWebSocket => {
                 assert!(self.websocket, "a frame without a WebSocket");
             }
@@ -132,8 +168,9 @@ impl UnderWay {
         match input {
             Input::GetDone(_) => self.get = false,
             Input::PostDone(_) => self.post = false,
+            Input::WebSocketOpened => self.stream = true,
             Input::WebSocketRefused(_) | Input::WebSocketClosed(_) | Input::WebSocketFailed(_) => {
-                self.websocket = false;
+                (self.websocket, self.stream) = (false, false);
             }
             _ => {}
         }

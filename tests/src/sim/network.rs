@@ -10,8 +10,9 @@ use engineio::{
     TransportErrorKind,
 };
 
-use super::client::{LinkId, Output};
+use super::client::{Answer, LinkId, Output, Question};
 use super::server::{self, ExchangeId, SocketId};
+use socketio::ProviderError;
 
 /// What arrives somewhere.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub enum Delivery {
     Server(server::Input),
     /// At the client.
     Client(LinkId, ClientInput),
+    /// At the client, from a provider.
+    Answer(Question, Answer),
 }
 
 /// How a network behaves: each field is a probability out of 1,000, but the latency.
@@ -43,6 +46,8 @@ pub struct Weather {
     pub half_open: u32,
     /// Something in between closes the WebSocket properly.
     pub closed: u32,
+    /// A provider has nothing to provide.
+    pub unprovided: u32,
 }
 
 impl Weather {
@@ -59,6 +64,7 @@ impl Weather {
             reset: 0,
             half_open: 0,
             closed: 0,
+            unprovided: 0,
         }
     }
 }
@@ -156,6 +162,14 @@ impl Network {
         match output {
             Output::Act(link, action) => self.act(now, link, action),
             Output::Drop(link) => self.drop_link(now, link),
+            Output::Ask(question) => {
+                let at = now + self.latency();
+                let answer = match self.happens(self.weather.unprovided) {
+                    true => Err(ProviderError::Failed("nothing there".to_owned())),
+                    false => Ok(()),
+                };
+                self.deliver(at, Delivery::Answer(question, answer));
+            }
         }
     }
 

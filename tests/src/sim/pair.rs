@@ -85,6 +85,9 @@ impl Pair {
         match self.network.arrive(self.now) {
             Some(Delivery::Server(input)) => self.server.handle_input(self.now, input),
             Some(Delivery::Client(link, input)) => self.client.handle_input(self.now, link, input),
+            Some(Delivery::Answer(question, answer)) => {
+                self.client.handle_answer(self.now, question, answer);
+            }
             None => {
                 self.client.handle_timeout(self.now);
                 self.server.handle_timeout(self.now);

@@ -159,6 +159,8 @@ impl Subject {
                     self.wanted.push_back(match output {
                         Output::Act(_, action) => Wanted::Act(action),
                         Output::Drop(_) => Wanted::Drop,
+                        // Scripts have no providers.
+                        Output::Ask(_) => continue,
                     });
                 }
                 while let Some((key, event)) = client.events.pop_front() {
