@@ -299,8 +299,8 @@ impl Ledger {
     }
 
     /// Something awaited has come, or will not.
-    pub(super) fn settled(&mut self, ack: AckKey, outcome: Result<Args, AckError>) {
-        self.note(&format!("client: {ack:?}: {:?}", outcome.is_ok()));
+    pub(super) fn settled(&mut self, ack: AckKey, outcome: &Result<Args, AckError>) {
+        self.note(&format!("client: {ack:?} settled: {}", outcome.is_ok()));
         self.summary.settled += 1;
         let awaited = self.awaited.remove(&ack);
         let awaited = awaited.expect("an acknowledgement settled twice, or behind its cancelling");

@@ -89,7 +89,7 @@ impl Life {
             }
         }
         while let Some((ack, outcome)) = self.pair.client.settled.pop_front() {
-            self.ledger.settled(ack, outcome);
+            self.ledger.settled(ack, &outcome);
         }
         for key in self.ledger.keys() {
             let depth = self.pair.client.session.depth(key);
@@ -102,10 +102,10 @@ impl Life {
     fn act(&mut self) {
         let n = self.random.usize(0..NAMES.len());
         let now = self.pair.now;
-        match self.random.u8(0..16) {
+        match self.random.u8(0..17) {
             0 | 1 => self.joins(n),
             2 if self.random.u8(0..3) == 0 => self.leaves(n),
-            2 => self.emits_again(n),
+            2 | 16 => self.emits_again(n),
             3..=5 => self.emits(n),
             6 => self.asks(n),
             7..=9 => self.server_emits(n),

@@ -52,7 +52,7 @@ impl Settings {
         if random.bool() {
             join.auth = Auth::Asked;
         }
-        if random.u8(0..3) == 0 {
+        if random.bool() {
             let mut retries = Retries::default();
             retries.max = random.u32(0..5);
             retries.timeout = Duration::from_millis(random.u64(1..10_000));
