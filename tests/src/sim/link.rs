@@ -79,10 +79,12 @@ impl Link {
     ///
     /// # Panics
     ///
-    /// When it wants two requests of a kind at a time, or a frame sent without a WebSocket.
+    /// When it wants two requests of a kind at a time, a frame sent without a WebSocket, or anything behind its end.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         let action = self.connection.poll_action()?;
+        let over = self.connection.is_closed();
+        assert!(!over, "an action after the end: {action:?}");
         self.under_way.started(&action);
         Some(action)
     }

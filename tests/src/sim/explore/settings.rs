@@ -91,6 +91,10 @@ fn server(random: &mut fastrand::Rng) -> (Options, Version) {
     options.ping_timeout = Duration::from_millis(random.u64(500..5_000));
     if options.revision == Revision::V4 {
         options.announce_max_payload = random.u8(0..4) > 0;
+        // Whoever is not told cannot keep to it. A single event of a life fits.
+        if options.announce_max_payload && random.bool() {
+            options.max_payload = random.usize(600..2_000);
+        }
         if random.bool() {
             options.recovery = Some(Duration::from_secs(120));
         }
