@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use socketio::session::{Join, NamespaceKey};
+use socketio::session::{AckTicket, Join, NamespaceKey};
 use socketio::{EmitError, Namespace, codec};
 
 use super::NAMES;
@@ -18,6 +18,8 @@ pub(super) struct Life {
     pair: Pair,
     random: fastrand::Rng,
     join: Join,
+    /// What the client will answer later.
+    unanswered: Vec<AckTicket>,
     pub(super) ledger: Ledger,
 }
 
@@ -31,6 +33,7 @@ impl Life {
             join: settings.join.clone(),
             pair: settings.pair(seed),
             random,
+            unanswered: Vec::new(),
             ledger,
         }
     }
@@ -80,12 +83,9 @@ impl Life {
             }
         }
         while let Some((key, event)) = self.pair.client.events.pop_front() {
-            if let Some(ticket) = self.ledger.client_told(key, event) {
-                let session = &mut self.pair.client.session;
-                let reply = session.reply(ticket, socketio::Args::default());
-                let told = reply.is_ok() || reply == Err(EmitError::StaleAck);
-                assert!(told, "{reply:?}");
-                self.pair.settle();
+            self.unanswered.extend(self.ledger.client_told(key, event));
+            if self.random.u8(0..4) > 0 {
+                self.answers();
             }
         }
         while let Some((ack, outcome)) = self.pair.client.settled.pop_front() {
@@ -103,7 +103,7 @@ impl Life {
     fn act(&mut self) {
         let n = self.random.usize(0..NAMES.len());
         let now = self.pair.now;
-        match self.random.u8(0..17) {
+        match self.random.u8(0..18) {
             0 | 1 => self.joins(n),
             2 if self.random.u8(0..3) == 0 => self.leaves(n),
             2 | 16 => self.emits_again(n),
@@ -118,6 +118,7 @@ impl Life {
             }
             13 => self.reads(),
             14 => self.cancels(),
+            17 => self.answers(),
             _ => {
                 self.ledger.note("cut");
                 self.pair.network.cut(now);
@@ -125,6 +126,16 @@ impl Life {
         }
         self.pair.settle();
         self.take_note();
+    }
+
+    fn answers(&mut self) {
+        for ticket in std::mem::take(&mut self.unanswered) {
+            let session = &mut self.pair.client.session;
+            let reply = session.reply(ticket, socketio::Args::default());
+            let told = reply.is_ok() || reply == Err(EmitError::StaleAck);
+            assert!(told, "{reply:?}");
+            self.pair.settle();
+        }
     }
 
     fn reads(&mut self) {
@@ -145,6 +156,11 @@ impl Life {
         if let Some(key) = self.ledger.key(n) {
             self.ledger.leaves(n);
             self.pair.client.session.leave(self.pair.now, key);
+            self.pair.settle();
+            // Some change their mind at once.
+            if self.random.bool() {
+                self.joins(n);
+            }
         }
     }
 
