@@ -15,7 +15,7 @@
 //! | `after 25s` | time passes, for both |
 //! | `# …` | a remark |
 //!
-//! `$NAME` stands for an identifier that the server makes up. Before each `S>C`, `user`, `server` and `after`, and at
+//! `$NAME` stands for an identifier that the server makes up, of twenty characters. Before each `S>C`, `user`, `server` and `after`, and at
 //! the end, the lines above must have named everything that the client did and told: a script is the whole truth.
 //!
 //! Played alone, a script is the server: the client gets its `S>C` lines word for word. A script with a `model` line is

@@ -2,18 +2,25 @@
 
 use std::collections::BTreeMap;
 
+/// How long such an identifier is: the payloads of revision 3 count it.
+const LENGTH: usize = 20;
+
 /// What each name stands for by now.
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// The text with each name replaced: by what it stands for, or by itself where it stands for nothing yet.
+    /// The text with each name replaced: by what it stands for, or by itself, as long as the servers make them, where it
+    /// stands for nothing yet.
     pub(super) fn fill(&self, text: &str) -> String {
         let mut filled = String::new();
         let mut rest = text;
         while let Some((before, name, behind)) = split(rest) {
             filled.push_str(before);
-            filled.push_str(self.0.get(name).map_or(name, String::as_str));
+            match self.0.get(name) {
+                Some(value) => filled.push_str(value),
+                None => filled.push_str(&format!("{name:-<LENGTH$}")),
+            }
             rest = behind;
         }
         filled.push_str(rest);
@@ -80,15 +87,19 @@ mod tests {
     #[test]
     fn a_name_stands_for_what_it_meets_first() {
         let mut names = Names::default();
-        assert_eq!(names.fill(r#"{"sid":"$E"}"#), r#"{"sid":"E"}"#);
+        assert_eq!(
+            names.fill(r#"{"sid":"$E"}"#),
+            r#"{"sid":"E-------------------"}"#
+        );
         assert!(names.matches(r#"0{"sid":"$E","a":1}"#, r#"0{"sid":"x-_9","a":1}"#));
         assert!(names.matches("GET /?sid=$E", "GET /?sid=x-_9"));
         assert!(!names.matches("GET /?sid=$E", "GET /?sid=y"));
         assert!(!names.matches("GET /?sid=$E", "GET /?sid=x-_9&more"));
-        assert_eq!(names.fill("$E and $F"), "x-_9 and F");
+        assert_eq!(names.fill("$E and $F"), "x-_9 and F-------------------");
         assert!(!names.matches("$A$", "a"));
         assert!(names.matches("$A $A", "a a"));
         assert!(!names.matches("$B $B", "a b"));
-        assert_eq!(names.fill("$$B $"), "$B $");
+        assert!(names.matches("$B", "b"));
+        assert_eq!(names.fill("$$B $"), "$b $");
     }
 }

@@ -97,6 +97,8 @@ impl ClientSettings {
 /// | `ping=25s/20s` | how often it pings, and how long it waits for a pong |
 /// | `max=1000` | the most bytes that it takes |
 /// | `no-upgrades` | it offers no other transport |
+/// | `only=polling` | it has no other transport |
+/// | `forbids` | it turns everybody away |
 /// | `recovery=120s` | for how long a lost connection can be recovered |
 /// | `/name` | a namespace that is open to all |
 /// | `/name:bad` | one that turns away whoever shows the `token` `bad`, saying `not authorized` and `{"code":"E1"}` |
@@ -125,6 +127,11 @@ impl ModelSettings {
                 }
                 "max" => options.max_payload = number(value)?,
                 "no-upgrades" => options.upgrades = false,
+                "only" => {
+                    let known = options.transports.iter().copied();
+                    options.transports = known.filter(|known| known.as_str() == value).collect();
+                }
+                "forbids" => options.forbid = Some(String::new()),
                 "recovery" => options.recovery = Some(duration(value)?),
                 namespace if namespace.starts_with('/') => {
                     let (name, access) = namespace.split_once(':').unwrap_or((namespace, ""));
