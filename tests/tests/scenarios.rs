@@ -33,8 +33,13 @@ macro_rules! scenarios {
 
 scenarios! {
     engineio {
+        handshake_method
         polling_handshake
+        unknown_transport
+        unsupported_revision
         upgrade
+        websocket_handshake
+        websocket_refused
     }
 }
 
