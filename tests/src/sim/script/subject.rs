@@ -33,7 +33,7 @@ use socketio::{Args, Namespace, codec};
 
 use super::Failure;
 use super::settings::{ClientSettings, Level, duration};
-use super::wire::{hex, unescaped_text, unhex};
+use super::wire::{escaped, hex, line, unescaped_text, unhex};
 use crate::sim::client::{Client, Output};
 use crate::sim::link::Link;
 
@@ -218,8 +218,8 @@ fn engine_told(event: EngineEvent) -> String {
             format!("{} failed: {reason}", transport.name())
         }
         EngineEvent::Opened { transport, .. } => format!("opened {}", transport.name()),
-        EngineEvent::Message(Message::Text(text)) => format!("message TEXT {text}"),
-        EngineEvent::Message(Message::Binary(bytes)) => format!("message BIN {}", hex(&bytes)),
+        EngineEvent::Message(Message::Text(text)) => line("message TEXT", &escaped(&text)),
+        EngineEvent::Message(Message::Binary(bytes)) => line("message BIN", &hex(&bytes)),
         EngineEvent::Upgraded(transport) => format!("upgraded {}", transport.name()),
         EngineEvent::UpgradeFailed(error) => format!("upgrade failed: {error}"),
         EngineEvent::Closed(reason) => format!("closed: {reason}"),

@@ -60,11 +60,19 @@ fn frame_text(frame: &Frame) -> String {
 }
 
 pub(super) fn text_line(text: &str) -> String {
-    format!("ws TEXT {}", escaped(text)).trim_end().to_owned()
+    line("ws TEXT", &escaped(text))
 }
 
 pub(super) fn binary_line(bytes: &[u8]) -> String {
-    format!("ws BIN {}", hex(bytes)).trim_end().to_owned()
+    line("ws BIN", &hex(bytes))
+}
+
+/// A line that ends with what may be nothing.
+pub(super) fn line(words: &str, content: &str) -> String {
+    match content {
+        "" => words.to_owned(),
+        content => format!("{words} {content}"),
+    }
 }
 
 /// What the client gets.
@@ -127,7 +135,7 @@ fn body_bytes(text: &str) -> Result<Bytes, Failure> {
     })
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut line = String::new();
     for c in text.chars() {
         if c.is_control() && c.is_ascii() {
