@@ -35,6 +35,10 @@ scenarios! {
     engineio {
         handshake_method
         polling_handshake
+        polling_invalid_packet
+        polling_message
+        polling_several_messages
+        polling_text_and_binary
         unknown_transport
         unsupported_revision
         upgrade
