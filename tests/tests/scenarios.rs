@@ -33,16 +33,21 @@ macro_rules! scenarios {
 
 scenarios! {
     engineio {
+        duplicate_polls
         handshake_method
+        held_poll
         polling_handshake
         polling_invalid_packet
         polling_message
         polling_several_messages
         polling_text_and_binary
+        refused_request
         unknown_transport
         unsupported_revision
         upgrade
         websocket_handshake
+        websocket_invalid_packet
+        websocket_messages
         websocket_refused
     }
 }
