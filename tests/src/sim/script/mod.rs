@@ -13,10 +13,12 @@
 //! | `S>C …` | the client gets something from the network: [`wire`] |
 //! | `server …` | the application of the model server does something: [`model`] |
 //! | `after 25s` | time passes, for both |
+//! | `asleep 25s` | time passes, and the client's process sleeps: its timers do not run |
 //! | `# …` | a remark |
 //!
-//! `$NAME` stands for an identifier that the server makes up, of twenty characters. Before each `S>C`, `user`, `server` and `after`, and at
-//! the end, the lines above must have named everything that the client did and told: a script is the whole truth.
+//! `$NAME` stands for an identifier that the server makes up, of twenty characters. Before each `S>C`, `user`, `server`,
+//! `after` and `asleep`, and at the end, the lines above must have named everything that the client did and told: a
+//! script is the whole truth.
 //!
 //! Played alone, a script is the server: the client gets its `S>C` lines word for word. A script with a `model` line is
 //! played once more against the model server, and its `S>C` lines are then what that server must say. So a script of
@@ -57,6 +59,7 @@ enum Actor {
     ServerToClient,
     Server,
     Time,
+    Sleep,
 }
 
 impl Actor {
@@ -68,6 +71,7 @@ impl Actor {
             "S>C" => Self::ServerToClient,
             "server" => Self::Server,
             "after" => Self::Time,
+            "asleep" => Self::Sleep,
             _ => return None,
         })
     }

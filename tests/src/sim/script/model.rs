@@ -66,6 +66,12 @@ impl Model {
         self.said.remove(place)
     }
 
+    /// Nobody is there any more for what goes this way.
+    fn unsay(&mut self, channel: &str) {
+        self.said
+            .retain(|said| said.split(' ').next() != Some(channel));
+    }
+
     /// What it has said and the client has not got.
     pub(super) fn unheard(&self) -> impl Iterator<Item = &str> {
         self.said.iter().map(String::as_str)
@@ -113,8 +119,12 @@ impl Model {
                 // The other half of the closing handshake, which is below the server.
                 self.said.push_back("ws CLOSE".to_owned());
             }
-            Wanted::Act(Action::DropWebSocket) => self.end_socket(now, false)?,
+            Wanted::Act(Action::DropWebSocket) => {
+                self.end_socket(now, false)?;
+                self.unsay("ws");
+            }
             Wanted::Act(Action::DropGet) => {
+                self.unsay("GET");
                 if let Some(exchange) = self.get.take() {
                     self.input(now, Input::Aborted(exchange))?;
                 }

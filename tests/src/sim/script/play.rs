@@ -1,6 +1,6 @@
 //! Plays a script: line by line, with nothing left over in between.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engineio::Endpoint;
 
@@ -84,7 +84,9 @@ impl Player {
                 let input = read_input(&self.names.fill(text))?;
                 self.subject.handle_input(self.now, input)
             }
-            _ => self.wait(duration(text)?),
+            (Actor::Time, _) => self.wait(duration(text)?, true),
+            (Actor::Sleep, _) => self.wait(duration(text)?, false),
+            (Actor::Server | Actor::ClientToServer | Actor::Told, _) => Ok(()),
         }
     }
 
@@ -139,18 +141,21 @@ impl Player {
             .collect()
     }
 
-    /// Time passes for both.
-    fn wait(&mut self, time: std::time::Duration) -> Result<(), Failure> {
+    /// Time passes for both, or for a client that does not notice.
+    fn wait(&mut self, time: Duration, awake: bool) -> Result<(), Failure> {
         let end = self.now + time;
         for _ in 0..MAX_STEPS {
             let model = self.model.as_ref().and_then(Model::poll_timeout);
-            let next = self.subject.poll_timeout().into_iter().chain(model).min();
+            let client = self.subject.poll_timeout().filter(|_| awake);
+            let next = client.into_iter().chain(model).min();
             let Some(next) = next.filter(|next| *next <= end) else {
                 self.now = end;
                 return Ok(());
             };
             self.now = self.now.max(next);
-            self.subject.handle_timeout(self.now);
+            if awake {
+                self.subject.handle_timeout(self.now);
+            }
             if let Some(model) = &mut self.model {
                 model.handle_timeout(self.now)?;
             }
