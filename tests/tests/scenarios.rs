@@ -36,16 +36,21 @@ scenarios! {
         duplicate_polls
         handshake_method
         held_poll
+        polling_close
         polling_handshake
+        polling_heartbeat
         polling_invalid_packet
         polling_message
+        polling_ping_timeout
         polling_several_messages
         polling_text_and_binary
         refused_request
         unknown_transport
         unsupported_revision
         upgrade
+        websocket_close
         websocket_handshake
+        websocket_heartbeat
         websocket_invalid_packet
         websocket_messages
         websocket_refused
