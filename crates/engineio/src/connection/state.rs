@@ -216,7 +216,7 @@ impl Requests {
     }
 }
 
-/// An upgrade that is being tried.
+/// An upgrade that is being tried. It has one deadline, whatever becomes of it.
 #[derive(Debug)]
 pub(super) enum Probe {
     /// Not wanted, not offered, or failed before.
@@ -230,6 +230,16 @@ pub(super) enum Probe {
 impl Probe {
     pub(super) fn is_under_way(&self) -> bool {
         !matches!(self, Self::None)
+    }
+
+    /// The WebSocket is open, and the probe goes out.
+    pub(super) fn opened(&mut self, now: Instant) {
+        if let Self::Connecting { deadline } = *self {
+            *self = Self::AwaitingPong {
+                since: now,
+                deadline,
+            };
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -658,7 +658,7 @@ fn a_failed_upgrade_never_touches_the_session() {
 }
 
 #[test]
-fn a_probe_has_a_deadline_in_each_of_its_states() {
+fn an_upgrade_has_one_deadline_in_each_of_its_states() {
     for inputs in 0..3 {
         let config = Config {
             probe_timeout: Duration::from_millis(250),
@@ -675,7 +675,8 @@ fn a_probe_has_a_deadline_in_each_of_its_states() {
             Input::WebSocketOpened,
             Input::Frame(Frame::Text("3probe".into())),
         ];
-        for input in steps.into_iter().take(inputs) {
+        for (input, at) in steps.into_iter().zip([100, 200]).take(inputs) {
+            wire.at(at);
             wire.input(input);
         }
         wire.events().clear();

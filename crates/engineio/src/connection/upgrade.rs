@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::state::{Carrier, Probe, State, later};
+use super::state::{Carrier, Probe, State};
 use super::{Action, Connection, Event, Input};
 use crate::error::UpgradeError;
 use crate::frame;
@@ -25,16 +25,13 @@ impl Connection {
                     ..
                 },
             ) => {
-                *probe = Probe::AwaitingPong {
-                    since: now,
-                    deadline: later(now, self.config.probe_timeout),
-                };
+                probe.opened(now);
                 return self.send_frame(Packet::Ping("probe".into()));
             }
             (
                 Input::Frame(frame),
                 Carrier::Polling {
-                    probe: Probe::AwaitingPong { since, .. },
+                    probe: Probe::AwaitingPong { since, deadline },
                     ..
                 },
             ) => match frame::decode(self.version, frame).inspect(|_| self.stats.received_packet())
@@ -42,7 +39,8 @@ impl Connection {
                 Ok(Packet::Pong(data)) if data == "probe" => {
                     let round_trip = now.saturating_duration_since(*since);
                     self.stats.heartbeat_rtt = Some(round_trip);
-                    return open.carrier.drain(later(now, self.config.probe_timeout));
+                    let deadline = *deadline;
+                    return open.carrier.drain(deadline);
                 }
                 _ => UpgradeError::WrongAnswer,
             },
