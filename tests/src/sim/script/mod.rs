@@ -134,6 +134,10 @@ impl Script {
                 }),
             }
         }
+        let alone = model.is_none();
+        if let Some(line) = lines.iter().find(|line| alone && line.actor == Actor::Server) {
+            return Err(format!("line {}: there is no model server", line.number));
+        }
         Ok(Self {
             title,
             client: client.ok_or("no client")?,
