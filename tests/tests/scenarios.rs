@@ -34,8 +34,11 @@ macro_rules! scenarios {
 scenarios! {
     engineio {
         duplicate_polls
+        failed_upgrade
         handshake_method
         held_poll
+        http_after_upgrade
+        one_websocket
         polling_close
         polling_handshake
         polling_heartbeat
