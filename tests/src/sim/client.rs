@@ -8,7 +8,7 @@ use socketio::session::{
     AckKey, Action as SessionAction, AuthKey, Config, Event, Input as SessionInput, NamespaceKey,
     Session,
 };
-use socketio::{AckError, Args, ProviderError};
+use socketio::{AckError, Args, Json, ProviderError};
 
 use super::link::Link;
 
@@ -59,6 +59,8 @@ pub struct Client {
     pub events: VecDeque<(NamespaceKey, Event)>,
     /// What became of what they await.
     pub settled: VecDeque<(AckKey, Result<Args, AckError>)>,
+    /// The auth payloads of the namespaces that ask for one each time, in this order; then there are none.
+    pub auths: VecDeque<Json>,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,7 @@ impl Client {
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             settled: VecDeque::new(),
+            auths: VecDeque::new(),
         }
     }
 
@@ -125,7 +128,7 @@ impl Client {
                 }
             }
             Question::Auth(key) => {
-                let auth = answer.map(|()| None);
+                let auth = answer.map(|()| self.auths.pop_front());
                 self.session
                     .handle_input(now, SessionInput::Auth { key, auth });
             }

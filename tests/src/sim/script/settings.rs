@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use engineio::{Transport, Version};
 use serde_json::json;
+use socketio::{Retries, Target, UrlError};
 
 use super::Failure;
 use crate::sim::server::{Namespace, Options};
@@ -26,11 +27,19 @@ use crate::sim::server::{Namespace, Options};
 /// | `attempts=3` | so often it tries to come back |
 /// | `recv=100` | the most bytes of a message that it takes |
 /// | `offline=reject` | what is emitted while there is no connection is refused |
+/// | `held=2` | so many events are taken before a namespace is joined |
+/// | `retries=3` | so often an event is sent again that is not acknowledged |
+/// | `jitter=0.5`, `seed=2` | delays between attempts are random; the same seed, the same delays |
+/// | `url=https://h/chat?a=b` | the URL that it was given; `user joins` is then enough for the namespace in it |
+/// | `query=a=b`, `path=/io` | in the place of the query and the HTTP path of the URL |
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
     pub(super) level: Level,
     pub(super) engine: engineio::Config,
     pub(super) session: socketio::session::Config,
+    pub(super) target: Target,
+    pub(super) retries: Option<Retries>,
+    pub(super) seed: u64,
 }
 
 /// Which layers a client has.
@@ -65,6 +74,9 @@ impl ClientSettings {
             .collect::<Result<_, _>>()?;
         let mut session = socketio::session::Config::default();
         session.reconnection.jitter = 0.0;
+        let mut target = url("http://server.test")?;
+        let mut retries = None;
+        let mut seed = 1;
         for word in words {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             match name {
@@ -78,6 +90,13 @@ impl ClientSettings {
                 "offline" if value == "reject" => {
                     session.offline = socketio::session::Offline::Reject;
                 }
+                "held" => session.limits.max_held_events = number(value)?,
+                "retries" => retries.insert(Retries::default()).max = number(value)?,
+                "jitter" => session.reconnection.jitter = number(value)?,
+                "seed" => seed = number(value)?,
+                "url" => target = url(value)?,
+                "query" => target = target.with_query(value).map_err(no_url)?,
+                "path" => target = target.with_path(value).map_err(no_url)?,
                 _ => return Err(format!("{word:?} is no setting of a client")),
             }
         }
@@ -85,8 +104,20 @@ impl ClientSettings {
             level,
             engine,
             session,
+            target,
+            retries,
+            seed,
         })
     }
+}
+
+fn url(text: &str) -> Result<Target, Failure> {
+    Target::parse(text).map_err(no_url)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
+fn no_url(error: UrlError) -> Failure {
+    error.to_string()
 }
 
 /// How a model server is set up.

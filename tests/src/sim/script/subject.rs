@@ -16,11 +16,14 @@
 //! | `user` does | `told` by it |
 //! |---|---|
 //! | `joins / {"token":"abc"}`, `leaves /` | `/ connected $ID`, `/ recovered $ID` |
+//! | `joins / {"token":"1"} then {"token":"2"}`, another payload each time | `/ not connected, again in 1s: why`, `/ not connected for good: why` |
+//! | `joins /chat ?token=abc`, a query for revision 4 | `/ disconnected, again in 1s: why`, `/ disconnected for good: why` |
 //! | `emits / ["hello",1]` | `/ event ["hello",1]`, `/ asked ["hello",1]` where an answer is wanted |
+//! | `emits / volatile ["hello",1]`, now or never | `/ unsent 2: why` |
 //! | `asks / within 5s ["hello",1]` | `answer 1 [true]`, `answer 1: why there is none`; questions are counted |
-//! | `answers / [true]`, which is the last question asked there | `/ disconnected, again in 1s: why`, `/ disconnected for good: why` |
-//! | `reconnects` | `/ not connected, again in 1s: why`, `/ not connected for good: why` |
-//! | | `/ upgraded websocket`, `/ unsent 2: why` |
+//! | `asks / again each 5s ["hello",1]`, with retries | |
+//! | `answers / [true]`, which is the last question asked there | |
+//! | `reconnects` | `/ upgraded websocket` |
 //! | | `refused: why`, in answer to what the user did |
 
 use std::collections::{BTreeMap, VecDeque};
@@ -28,8 +31,9 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use engineio::{Action, Event as EngineEvent, Input, Message};
-use socketio::session::{AckKey, AckTicket, Event, Join, NamespaceKey};
-use socketio::{Args, Namespace, codec};
+use socketio::codec::Query;
+use socketio::session::{AckKey, AckTicket, Auth, Event, Join, NamespaceKey};
+use socketio::{Args, Json, Namespace, Retries, Target, codec};
 
 use super::Failure;
 use super::settings::{ClientSettings, Level, duration};
@@ -61,8 +65,10 @@ enum Layers {
 }
 
 /// What a user of a Socket.IO client remembers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct User {
+    target: Target,
+    retries: Option<Retries>,
     names: BTreeMap<NamespaceKey, String>,
     questions: Vec<AckKey>,
     asked: BTreeMap<NamespaceKey, AckTicket>,
@@ -73,8 +79,8 @@ impl Subject {
         let layers = match settings.level {
             Level::Engine => Layers::Engine(Some(Link::new(settings.engine, now))),
             Level::Socket => Layers::Socket(
-                Client::new(settings.engine, settings.session, 1),
-                User::default(),
+                Client::new(settings.engine, settings.session, settings.seed),
+                User::new(settings.target, settings.retries),
             ),
         };
         let mut subject = Self {
@@ -159,8 +165,11 @@ impl Subject {
                     self.wanted.push_back(match output {
                         Output::Act(_, action) => Wanted::Act(action),
                         Output::Drop(_) => Wanted::Drop,
-                        // Scripts have no providers.
-                        Output::Ask(_) => continue,
+                        // Providers answer at once.
+                        Output::Ask(question) => {
+                            client.handle_answer(now, question, Ok(()));
+                            continue;
+                        }
                     });
                 }
                 while let Some((key, event)) = client.events.pop_front() {
@@ -228,6 +237,54 @@ fn engine_told(event: EngineEvent) -> String {
 }
 
 impl User {
+    fn new(target: Target, retries: Option<Retries>) -> Self {
+        Self {
+            target,
+            retries,
+            names: BTreeMap::new(),
+            questions: Vec::new(),
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// Joins a namespace, or the one in the URL.
+    fn joins(
+        &mut self,
+        client: &mut Client,
+        now: Instant,
+        name: &str,
+        shown: &str,
+    ) -> Result<Refused, Failure> {
+        let mut join = Join::default();
+        join.retries = self.retries;
+        let mut namespace = self.target.namespace().clone();
+        let mut query = self.target.endpoint().query();
+        if !name.is_empty() {
+            namespace = Namespace::try_from(name).map_err(|error| error.to_string())?;
+            query = shown.strip_prefix('?');
+        }
+        let query = query.map(Query::try_from).transpose();
+        join.query = query.map_err(|error| error.to_string())?;
+        let payloads = shown.split(" then ").filter(|text| text.starts_with('{'));
+        let payloads =
+            payloads.map(|text| Json::from_text(text).map_err(|error| error.to_string()));
+        let mut payloads = payloads.collect::<Result<VecDeque<_>, _>>()?;
+        if payloads.len() > 1 {
+            client.auths = payloads;
+            join.auth = Auth::Asked;
+        } else if let Some(payload) = payloads.pop_front() {
+            join.auth = Auth::Fixed(payload);
+        }
+        let name = namespace.to_string();
+        Ok(match client.session.join(now, namespace, join) {
+            Ok(key) => {
+                self.names.insert(key, name);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        })
+    }
+
     fn acts(
         &mut self,
         client: &mut Client,
@@ -241,19 +298,7 @@ impl User {
         }
         let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         if verb == "joins" {
-            let namespace = Namespace::try_from(name).map_err(|error| error.to_string())?;
-            let mut join = Join::default();
-            if !rest.is_empty() {
-                let auth = socketio::Json::from_text(rest).map_err(|error| error.to_string())?;
-                join = Join::with_auth(auth);
-            }
-            return Ok(match client.session.join(now, namespace, join) {
-                Ok(key) => {
-                    self.names.insert(key, name.to_owned());
-                    None
-                }
-                Err(error) => Some(error.to_string()),
-            });
+            return self.joins(client, now, name, rest);
         }
         let mut keys = self.names.iter().rev();
         let key = keys.find_map(|(key, joined)| (joined == name).then_some(*key));
@@ -264,12 +309,22 @@ impl User {
                 session.leave(now, key);
                 Ok(None)
             }
-            "emits" => Ok(refused(session.emit(key, event(rest)?))),
+            "emits" => Ok(refused(match rest.strip_prefix("volatile ") {
+                Some(rest) => session.emit_volatile(key, event(rest)?),
+                None => session.emit(key, event(rest)?),
+            })),
             "asks" => {
-                let rest = rest.strip_prefix("within ").ok_or("within what time?")?;
-                let (time, rest) = rest.split_once(' ').ok_or("asks what?")?;
-                let deadline = now + duration(time)?;
-                Ok(match session.emit_with_ack(key, event(rest)?, deadline) {
+                let again = rest.strip_prefix("again each ");
+                let rest = again.or_else(|| rest.strip_prefix("within "));
+                let (time, rest) = rest
+                    .and_then(|rest| rest.split_once(' '))
+                    .ok_or("within what time?")?;
+                let (time, event) = (duration(time)?, event(rest)?);
+                let asked = match again {
+                    Some(_) => session.emit_retried(now, key, event, time),
+                    None => session.emit_with_ack(key, event, now + time),
+                };
+                Ok(match asked {
                     Ok(ack) => {
                         self.questions.push(ack);
                         None
