@@ -3,9 +3,12 @@
 //! | `server` does | |
 //! |---|---|
 //! | `emits / ["hello",1]` | sends an event; bytes are `{"$hex":"dead"}` |
+//! | `broadcasts / ["hello",1]` | sends one to everybody who is there, and to whoever is recovered later |
+//! | `emits-volatile / ["hello",1]` | sends one that cannot be recovered, unless the transport is busy |
 //! | `asks / ["hello",1]` | sends one that wants an answer |
 //! | `answers / 0 [true]` | acknowledges the client's event with this number |
 //! | `disconnects /` | puts the client out of a namespace |
+//! | `disconnects` | puts it out of all, and ends the Engine.IO session |
 //! | `closes` | ends the Engine.IO session |
 //! | `forgets` | knows nothing of the session any more, and says nothing |
 //! | `sends TEXT hello`, `sends BIN dead` | sends an Engine.IO message |
@@ -58,12 +61,23 @@ impl Model {
         self.settle()
     }
 
-    /// What it says next of what goes the way that `line` goes.
-    pub(super) fn says(&mut self, line: &str) -> Option<String> {
-        let channel = line.split(' ').next();
-        let mut said = self.said.iter();
-        let place = said.position(|said| said.split(' ').next() == channel)?;
-        self.said.remove(place)
+    /// What it says next of what goes the way that `line` goes. That something broke is the network's to say, where
+    /// the server does not.
+    pub(super) fn says(&mut self, now: Instant, line: &str) -> Result<Option<String>, Failure> {
+        let (channel, what) = line.split_once(' ').unwrap_or((line, ""));
+        let goes_there = |said: &String| said.split(' ').next() == Some(channel);
+        let place = self.said.iter().position(goes_there);
+        let next = place.and_then(|place| self.said.get(place));
+        if !matches!(what, "BROKEN" | "UNREACHABLE") || next.is_some_and(|next| next == line) {
+            return Ok(place.and_then(|place| self.said.remove(place)));
+        }
+        match channel {
+            "GET" => self.abort(now, |model| &mut model.get)?,
+            "POST" => self.abort(now, |model| &mut model.post)?,
+            _ => self.end_socket(now, false)?,
+        }
+        self.unsay(channel);
+        Ok(Some(line.to_owned()))
     }
 
     /// Nobody is there any more for what goes this way.
@@ -125,15 +139,12 @@ impl Model {
             }
             Wanted::Act(Action::DropGet) => {
                 self.unsay("GET");
-                if let Some(exchange) = self.get.take() {
-                    self.input(now, Input::Aborted(exchange))?;
-                }
+                self.abort(now, |model| &mut model.get)?;
             }
             Wanted::Act(other) => return Err(format!("{other:?} is news to the server")),
             Wanted::Drop => {
-                for exchange in [self.get.take(), self.post.take()].into_iter().flatten() {
-                    self.input(now, Input::Aborted(exchange))?;
-                }
+                self.abort(now, |model| &mut model.get)?;
+                self.abort(now, |model| &mut model.post)?;
                 self.end_socket(now, false)?;
                 self.said.clear();
             }
@@ -149,6 +160,17 @@ impl Model {
     fn input(&mut self, now: Instant, input: Input) -> Result<(), Failure> {
         self.server.handle_input(now, input);
         self.settle()
+    }
+
+    fn abort(
+        &mut self,
+        now: Instant,
+        of: fn(&mut Self) -> &mut Option<ExchangeId>,
+    ) -> Result<(), Failure> {
+        match of(self).take() {
+            Some(exchange) => self.input(now, Input::Aborted(exchange)),
+            None => Ok(()),
+        }
     }
 
     fn end_socket(&mut self, now: Instant, clean: bool) -> Result<(), Failure> {
@@ -241,6 +263,11 @@ impl Model {
                 let sent = server.emit(now, session, first, &args(rest)?);
                 sent.ok_or("nobody is there")?;
             }
+            "emits-volatile" => {
+                let sent = server.emit_volatile(now, session, first, &args(rest)?);
+                sent.ok_or("nobody is there")?;
+            }
+            "broadcasts" => server.broadcast(now, first, &args(rest)?),
             "asks" => {
                 let sent = server.ask(now, session, first, &args(rest)?);
                 sent.ok_or("nobody is there")?;
@@ -250,6 +277,7 @@ impl Model {
                 let number = number.parse().map_err(|_| "no number")?;
                 server.acknowledge(now, session, first, number, &args(rest)?);
             }
+            "disconnects" if first.is_empty() => server.disconnect_all(now, session),
             "disconnects" => server.disconnect(now, session, first),
             "closes" => server.close_engine(now, session),
             "forgets" => server.forget(session),

@@ -36,12 +36,10 @@ impl Player {
     #[expect(clippy::disallowed_methods, reason = "the origin of simulated time")]
     fn new(script: &Script, model: Option<Model>) -> Result<Self, Failure> {
         let now = Instant::now();
-        // The path of Socket.IO is the client's, whatever is spoken there.
-        let endpoint = Endpoint::parse("http://server.test/")
-            .and_then(|server| server.with_path("/socket.io/"));
         Ok(Self {
             now,
-            endpoint: endpoint.map_err(|error| error.to_string())?,
+            // The path of Socket.IO is the client's, whatever is spoken there.
+            endpoint: script.client.target.endpoint().clone(),
             subject: Subject::new(script.client.clone(), now),
             model,
             names: Names::default(),
@@ -74,7 +72,8 @@ impl Player {
             (Actor::User, _) => self.subject.user(self.now, text),
             (Actor::Server, Some(model)) => model.acts(self.now, text),
             (Actor::ServerToClient, Some(model)) => {
-                let said = model.says(text).ok_or("the server does not say that")?;
+                let said = model.says(self.now, text)?;
+                let said = said.ok_or("the server does not say that")?;
                 if !self.names.matches(text, &said) {
                     return Err(format!("the server says: S>C {said}"));
                 }

@@ -23,6 +23,8 @@
 //! | `ws CLOSE`, `ws CLOSE 1001` | a close frame, the second with a code |
 //! | `ws BROKEN`, `ws UNREACHABLE` | the WebSocket broke, or could not be opened |
 //!
+//! With a model server it is the network that breaks, unless the server ends the connection itself.
+//!
 //! In texts and bodies `\x1e` is that byte; a body `<0106ff>` is those bytes.
 
 use bytes::Bytes;
