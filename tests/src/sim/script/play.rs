@@ -68,6 +68,18 @@ impl Player {
             _ => {}
         }
         self.quiet()?;
+        match actor {
+            Actor::Time => self.wait(duration(text)?, true),
+            Actor::Sleep => self.wait(duration(text)?, false),
+            _ => {
+                self.happens(actor, text)?;
+                // What is due at once need not be waited for.
+                self.wait(Duration::ZERO, true)
+            }
+        }
+    }
+
+    fn happens(&mut self, actor: Actor, text: &str) -> Result<(), Failure> {
         match (actor, &mut self.model) {
             (Actor::User, _) => self.subject.user(self.now, text),
             (Actor::Server, Some(model)) => model.acts(self.now, text),
@@ -83,9 +95,7 @@ impl Player {
                 let input = read_input(&self.names.fill(text))?;
                 self.subject.handle_input(self.now, input)
             }
-            (Actor::Time, _) => self.wait(duration(text)?, true),
-            (Actor::Sleep, _) => self.wait(duration(text)?, false),
-            (Actor::Server | Actor::ClientToServer | Actor::Told, _) => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use engineio::{Action, Event as EngineEvent, Input, Message};
 use socketio::codec::Query;
 use socketio::session::{AckKey, AckTicket, Auth, Event, Join, NamespaceKey};
-use socketio::{Args, Json, Namespace, Retries, Target, codec};
+use socketio::{Args, ConnectError, Json, Namespace, Retries, Target, codec};
 
 use super::Failure;
 use super::settings::{ClientSettings, Level, duration};
@@ -265,7 +265,9 @@ impl User {
         }
         let query = query.map(Query::try_from).transpose();
         join.query = query.map_err(|error| error.to_string())?;
-        let payloads = shown.split(" then ").filter(|text| text.starts_with('{'));
+        let payloads = shown
+            .split(" then ")
+            .filter(|text| !text.is_empty() && !text.starts_with('?'));
         let payloads =
             payloads.map(|text| Json::from_text(text).map_err(|error| error.to_string()));
         let mut payloads = payloads.collect::<Result<VecDeque<_>, _>>()?;
@@ -309,17 +311,28 @@ impl User {
                 session.leave(now, key);
                 Ok(None)
             }
-            "emits" => Ok(refused(match rest.strip_prefix("volatile ") {
-                Some(rest) => session.emit_volatile(key, event(rest)?),
-                None => session.emit(key, event(rest)?),
-            })),
+            "emits" => {
+                let volatile = rest.strip_prefix("volatile ");
+                let event = match event(volatile.unwrap_or(rest)) {
+                    Ok(event) => event,
+                    Err(why) => return Ok(Some(why)),
+                };
+                Ok(refused(match volatile {
+                    Some(_) => session.emit_volatile(key, event),
+                    None => session.emit(key, event),
+                }))
+            }
             "asks" => {
                 let again = rest.strip_prefix("again each ");
                 let rest = again.or_else(|| rest.strip_prefix("within "));
                 let (time, rest) = rest
                     .and_then(|rest| rest.split_once(' '))
                     .ok_or("within what time?")?;
-                let (time, event) = (duration(time)?, event(rest)?);
+                let time = duration(time)?;
+                let event = match event(rest) {
+                    Ok(event) => event,
+                    Err(why) => return Ok(Some(why)),
+                };
                 let asked = match again {
                     Some(_) => session.emit_retried(now, key, event, time),
                     None => session.emit_with_ack(key, event, now + time),
@@ -345,6 +358,7 @@ impl User {
 
     fn told(&mut self, key: NamespaceKey, event: Event) -> String {
         let again = |retry_in: Option<Duration>| match retry_in {
+            Some(Duration::ZERO) => ", again at once".to_owned(),
             Some(time) => format!(", again in {time:?}"),
             None => " for good".to_owned(),
         };
@@ -374,7 +388,13 @@ impl User {
                 format!("disconnected{}: {reason}", again(retry_in))
             }
             Event::ConnectError { error, retry_in } => {
-                format!("not connected{}: {error}", again(retry_in))
+                let data = match &error {
+                    ConnectError::Refused { data, .. } => data.as_ref(),
+                    _ => None,
+                };
+                let data = data.map(|data| format!(" with {}", data.as_str()));
+                let data = data.unwrap_or_default();
+                format!("not connected{}: {error}{data}", again(retry_in))
             }
             Event::Unsent { events, error } => format!("unsent {events}: {error}"),
             other => format!("{other:?}"),
@@ -392,8 +412,10 @@ fn event(text: &str) -> Result<codec::Event, Failure> {
 
 /// `["bin",{"_placeholder":true,"num":0}] + dead`.
 fn split_attachments(text: &str) -> Result<(String, Vec<bytes::Bytes>), Failure> {
+    // The last one may be empty.
+    let text = format!("{text} ");
     let mut parts = text.split(" + ");
-    let json = parts.next().unwrap_or_default().to_owned();
+    let json = parts.next().unwrap_or_default().trim_end().to_owned();
     let attachments = parts.map(|digits| unhex(digits).map(Into::into));
     Ok((json, attachments.collect::<Result<_, _>>()?))
 }
