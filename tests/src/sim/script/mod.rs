@@ -24,6 +24,7 @@
 //! played once more against the model server, and its `S>C` lines are then what that server must say. So a script of
 //! a well-behaved server cannot be wrong about it.
 
+mod args;
 pub mod model;
 mod names;
 mod play;
@@ -135,7 +136,10 @@ impl Script {
             }
         }
         let alone = model.is_none();
-        if let Some(line) = lines.iter().find(|line| alone && line.actor == Actor::Server) {
+        if let Some(line) = lines
+            .iter()
+            .find(|line| alone && line.actor == Actor::Server)
+        {
             return Err(format!("line {}: there is no model server", line.number));
         }
         Ok(Self {

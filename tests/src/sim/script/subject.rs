@@ -33,11 +33,11 @@ use std::time::{Duration, Instant};
 use engineio::{Action, Event as EngineEvent, Input, Message};
 use socketio::codec::Query;
 use socketio::session::{AckKey, AckTicket, Auth, Event, Join, NamespaceKey};
-use socketio::{Args, ConnectError, Json, Namespace, Retries, Target, codec};
+use socketio::{ConnectError, Json, Namespace, Retries, Target};
 
-use super::Failure;
 use super::settings::{ClientSettings, Level, duration};
 use super::wire::{escaped, hex, line, unescaped_text, unhex};
+use super::{Failure, args};
 use crate::sim::client::{Client, Output};
 use crate::sim::link::Link;
 
@@ -180,7 +180,7 @@ impl Subject {
                     let number = number.map_or(0, |place| place + 1);
                     self.told.push_back(match answer {
                         Ok(args) => {
-                            let args = with_attachments(&args.json(), args.attachments());
+                            let args = args::text(&args.json(), args.attachments());
                             format!("answer {number} {args}")
                         }
                         Err(error) => format!("answer {number}: {error}"),
@@ -260,7 +260,10 @@ impl User {
         let mut namespace = self.target.namespace().clone();
         let mut query = self.target.endpoint().query();
         if !name.is_empty() {
-            namespace = Namespace::try_from(name).map_err(|error| error.to_string())?;
+            namespace = match Namespace::try_from(unescaped_text(name)?) {
+                Ok(namespace) => namespace,
+                Err(error) => return Ok(Some(error.to_string())),
+            };
             query = shown.strip_prefix('?');
         }
         let query = query.map(Query::try_from).transpose();
@@ -313,7 +316,7 @@ impl User {
             }
             "emits" => {
                 let volatile = rest.strip_prefix("volatile ");
-                let event = match event(volatile.unwrap_or(rest)) {
+                let event = match args::event(volatile.unwrap_or(rest)) {
                     Ok(event) => event,
                     Err(why) => return Ok(Some(why)),
                 };
@@ -329,7 +332,7 @@ impl User {
                     .and_then(|rest| rest.split_once(' '))
                     .ok_or("within what time?")?;
                 let time = duration(time)?;
-                let event = match event(rest) {
+                let event = match args::event(rest) {
                     Ok(event) => event,
                     Err(why) => return Ok(Some(why)),
                 };
@@ -347,9 +350,10 @@ impl User {
             }
             "answers" => {
                 let ticket = self.asked.remove(&key).ok_or("nobody has asked")?;
-                let (json, attachments) = split_attachments(rest)?;
-                let args = Args::from_json(json, attachments);
-                let args = args.map_err(|error| error.to_string())?;
+                let args = match args::args(rest) {
+                    Ok(args) => args,
+                    Err(why) => return Ok(Some(why)),
+                };
                 Ok(refused(session.reply(ticket, args)))
             }
             other => Err(format!("nobody {other}")),
@@ -377,7 +381,7 @@ impl User {
                 } else {
                     "event"
                 };
-                let text = with_attachments(message.json(), message.attachments());
+                let text = args::text(message.json(), message.attachments());
                 if let Some(ticket) = message.ack() {
                     self.asked.insert(key, ticket);
                 }
@@ -402,28 +406,4 @@ impl User {
         let name = self.names.get(&key).map_or("?", String::as_str);
         format!("{name} {}", what.trim_end())
     }
-}
-
-fn event(text: &str) -> Result<codec::Event, Failure> {
-    let (json, attachments) = split_attachments(text)?;
-    codec::Event::from_json(json, attachments, codec::Revision::R5)
-        .map_err(|error| error.to_string())
-}
-
-/// `["bin",{"_placeholder":true,"num":0}] + dead`.
-fn split_attachments(text: &str) -> Result<(String, Vec<bytes::Bytes>), Failure> {
-    // The last one may be empty.
-    let text = format!("{text} ");
-    let mut parts = text.split(" + ");
-    let json = parts.next().unwrap_or_default().trim_end().to_owned();
-    let attachments = parts.map(|digits| unhex(digits).map(Into::into));
-    Ok((json, attachments.collect::<Result<_, _>>()?))
-}
-
-fn with_attachments(json: &str, attachments: &[bytes::Bytes]) -> String {
-    let attachments = attachments.iter();
-    let attachments = attachments.map(|bytes| format!(" + {}", hex(bytes)));
-    std::iter::once(json.to_owned())
-        .chain(attachments)
-        .collect()
 }
