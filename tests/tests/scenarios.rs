@@ -58,6 +58,49 @@ scenarios! {
         websocket_messages
         websocket_refused
     }
+    socketio {
+        ack_disconnect
+        ack_timeout
+        auth_each_time
+        binary_event
+        binary_event_with_ack
+        buffering
+        closing_while_upgrading
+        connect_custom
+        connect_root
+        disconnect_custom
+        disconnect_root
+        event_with_ack
+        invalid_handshake
+        invalid_packets
+        max_payload
+        multiplexing
+        no_handshake
+        other_revision
+        plain_event
+        reconnection
+        recovery
+        remember_upgrade
+        retries
+        unknown_namespace
+        volatile
+    }
+    traps {
+        close_packet_over_websocket
+        error_inside_websocket
+        jitter_at_the_cap
+        lengths_in_revision_3
+        namespace_before_root
+        only_pings_extend_the_heartbeat
+        packets_for_unjoined_namespaces
+        payload_too_large
+        query_kept_verbatim
+        recovered_events_before_connect
+        root_connect_in_revision_4
+        separator_in_polling
+        too_many_attachments
+        url_to_namespace
+    }
 }
 
 #[test]
