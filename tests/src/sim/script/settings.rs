@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use engineio::{Transport, Version};
 use serde_json::json;
-use socketio::{Retries, Target, UrlError};
+use socketio::{Decide, Decision, Retries, Target, UrlError};
 
 use super::Failure;
 use crate::sim::server::{Namespace, Options};
@@ -24,6 +24,7 @@ use crate::sim::server::{Namespace, Options};
 /// | `base64` | it sends no bytes over WebSocket |
 /// | `remember-upgrade` | it begins with the transport that the last connection ended up on |
 /// | `insist` | the first connection is retried, too |
+/// | `stubborn` | it comes back, too, where the server does not want it |
 /// | `attempts=3` | so often it tries to come back |
 /// | `recv=100` | the most bytes of a message that it takes |
 /// | `offline=reject` | what is emitted while there is no connection is refused |
@@ -85,6 +86,10 @@ impl ClientSettings {
                 "base64" => engine.force_base64 = true,
                 "remember-upgrade" => session.remember_upgrade = true,
                 "insist" => session.reconnection.retry_on_initial_connect = true,
+                "stubborn" => {
+                    let decide = Decide::new(|_| Decision::Retry);
+                    session.reconnection.decide = Some(decide);
+                }
                 "attempts" => session.reconnection.max_attempts = Some(number(value)?),
                 "recv" => engine.limits.max_message_bytes = number(value)?,
                 "offline" if value == "reject" => {

@@ -128,7 +128,11 @@ impl Subject {
                 let link = link.as_mut().ok_or("there is no connection")?;
                 user_of_engine(link, now, verb, rest)?
             }
-            Layers::Socket(client, user) => user.acts(client, now, verb, rest)?,
+            Layers::Socket(client, user) => {
+                // As the driver does: what is overdue comes before what users want.
+                client.handle_timeout(now);
+                user.acts(client, now, verb, rest)?
+            }
         };
         self.settle(now);
         if let Some(refused) = refused {
