@@ -15,7 +15,7 @@ pub enum DisconnectReason {
     #[error("disconnected by the server")]
     ServerDisconnect,
     /// The server sent CONNECT_ERROR for the joined namespace: it has put this client out. Not retried.
-    #[error("put out by the server: {}", Readable(message))]
+    #[error("put out by the server{}", Told(message))]
     Refused {
         /// The server's words, as it sent them.
         message: String,
@@ -126,7 +126,7 @@ pub enum ConnectError {
     #[error("no connection: {0}")]
     Engine(CloseReason),
     /// The server refused the namespace (CONNECT_ERROR). Not retried.
-    #[error("the server refused the namespace: {}", Readable(message))]
+    #[error("the server refused the namespace{}", Told(message))]
     Refused {
         /// The server's words, as it sent them.
         message: String,
@@ -294,6 +294,18 @@ impl fmt::Display for Readable<'_> {
     }
 }
 
+/// What a peer gives as its reason, behind a colon, if it gives one: data may stand in its place.
+struct Told<'a>(&'a str);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => Ok(()),
+            message => write!(f, ": {}", Readable(message)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,6 +324,9 @@ mod tests {
             refused("a\u{1b}[2Jb\n").to_string(),
             "the server refused the namespace: a[2Jb"
         );
+        assert_eq!(refused("").to_string(), "the server refused the namespace");
+        let put_out = DisconnectReason::from_refusal(refused(""));
+        assert_eq!(put_out.to_string(), "put out by the server");
         let long = refused(&"é".repeat(201)).to_string();
         assert!(long.ends_with("é…") && long.matches('é').count() == 200);
         assert!(!refused(&"é".repeat(200)).to_string().ends_with('…'));
