@@ -61,6 +61,7 @@ scenarios! {
     socketio {
         ack_disconnect
         ack_timeout
+        asleep
         auth_each_time
         binary_event
         binary_event_with_ack
