@@ -105,8 +105,9 @@ scenarios! {
 }
 
 #[test]
-fn every_file_is_played() {
+fn every_file_is_played_and_in_the_table() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let readme = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
     for (directory, played) in PLAYED {
         let files = std::fs::read_dir(format!("{root}/{directory}")).unwrap();
         let mut files: Vec<_> = files
@@ -116,5 +117,9 @@ fn every_file_is_played() {
         let mut played: Vec<_> = played.iter().map(|name| format!("{name}.md")).collect();
         played.sort();
         assert_eq!(files, played, "in {directory}");
+        for file in files {
+            let link = format!("({directory}/{file})");
+            assert!(readme.contains(&link), "the README has no {link}");
+        }
     }
 }
