@@ -110,7 +110,7 @@ impl Link {
 
     /// # Panics
     ///
-    /// When it waits for something that need not come; who does not read waits for the reader.
+    /// When it waits for something that need not come, unless nobody looks whether it has.
     pub fn assert_deadline(&self) {
         let waits = self.reading && !self.connection.is_closed();
         assert!(

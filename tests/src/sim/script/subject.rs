@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `sends TEXT hello`, `sends BIN dead` | `opened polling` |
 //! | `closes` | `message TEXT hello`, `message BIN dead` |
-//! | | `upgraded websocket` |
+//! | `stops reading`, `reads on` | `upgraded websocket` |
 //! | | `upgrade failed: why`, `polling failed: why` |
 //! | | `closed: why` |
 //!
@@ -219,6 +219,14 @@ fn user_of_engine(
         }
         "closes" => {
             link.close(now);
+            Ok(None)
+        }
+        "stops" if rest == "reading" => {
+            link.set_reading(now, false);
+            Ok(None)
+        }
+        "reads" if rest == "on" => {
+            link.set_reading(now, true);
             Ok(None)
         }
         other => Err(format!("nobody {other}")),
