@@ -447,6 +447,11 @@ async fn it_pings_as_it_was_told_and_gives_up_on_who_does_not_answer() {
         (&open["pingInterval"], &open["pingTimeout"]),
         (&json!(120), &json!(80))
     );
+    // Its ping is not answered, and then it says goodbye.
+    for packet in ["2", "1"] {
+        let message = socket.next().await.unwrap().unwrap();
+        assert_eq!(message.to_text().unwrap(), packet);
+    }
     socket.end().await;
 }
 
