@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::Transport;
+use engineio::{Transport, Version};
 use socketio::{Builder, Event, Events, Message, Parser, Reconnection, Socket};
 
 use crate::{Case, JsServer, Release, Route, http, within};
@@ -10,19 +10,25 @@ use crate::{Case, JsServer, Release, Route, http, within};
 /// Settings for a client of this server in this case, which comes back quickly when it loses the connection.
 #[must_use]
 pub fn builder(server: &JsServer, namespace: &str, case: Case) -> Builder {
-    let mut reconnection = Reconnection::default();
-    reconnection.initial_delay = Duration::from_millis(20);
-    reconnection.max_delay = Duration::from_millis(100);
     let parser = match case.release {
         Release::MessagePack => Parser::msgpack(),
         _ => Parser::json(),
     };
-    Builder::new(server.url(namespace))
-        .engine_config(case.route.config())
-        .version(case.version)
+    builder_to(server.url(namespace), case.version, case.route)
         .parser(parser)
-        .reconnection(reconnection)
         .http(http())
+}
+
+/// The same for any server, by this URL, in this revision.
+#[must_use]
+pub fn builder_to(url: String, version: Version, route: Route) -> Builder {
+    let mut reconnection = Reconnection::default();
+    reconnection.initial_delay = Duration::from_millis(20);
+    reconnection.max_delay = Duration::from_millis(100);
+    Builder::new(url)
+        .engine_config(route.config())
+        .version(version)
+        .reconnection(reconnection)
 }
 
 /// A joined namespace, past `Connected` and, where the route has one, past the upgrade.
@@ -33,14 +39,23 @@ pub fn builder(server: &JsServer, namespace: &str, case: Case) -> Builder {
 pub async fn join(server: &JsServer, namespace: &str, case: Case) -> (Socket, Events) {
     let connecting = builder(server, namespace, case).connect();
     let (socket, mut events) = within("a connection", connecting).await.unwrap();
-    if !connected_on_last_transport(&mut events, case).await {
-        let event = next(&mut events).await;
+    connected_and_upgraded(&mut events, case.route).await;
+    (socket, events)
+}
+
+/// Takes `Connected` and, where the route has one, `Upgraded`.
+///
+/// # Panics
+///
+/// When the next events are others.
+pub async fn connected_and_upgraded(events: &mut Events, route: Route) {
+    if !connected_on_last_transport(events, route).await {
+        let event = next(events).await;
         assert!(
             matches!(event, Event::Upgraded(Transport::WebSocket)),
             "{event:?}"
         );
     }
-    (socket, events)
 }
 
 /// Takes `Connected`, and says whether no upgrade is to come: where a namespace waits for the root, it can be over.
@@ -48,10 +63,10 @@ pub async fn join(server: &JsServer, namespace: &str, case: Case) -> (Socket, Ev
 /// # Panics
 ///
 /// When the next event is another one.
-pub async fn connected_on_last_transport(events: &mut Events, case: Case) -> bool {
+pub async fn connected_on_last_transport(events: &mut Events, route: Route) -> bool {
     match next(events).await {
         Event::Connected(connected) => {
-            case.route != Route::Upgrade || connected.transport == Transport::WebSocket
+            route != Route::Upgrade || connected.transport == Transport::WebSocket
         }
         other => panic!("not connected: {other:?}"),
     }

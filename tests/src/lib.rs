@@ -1,7 +1,7 @@
 //! The protocol stack against real servers: what the tests in `tests/` share.
 //!
 //! [`JsServer`] runs the reference implementation and tells what it saw; [`TlsFront`] puts TLS with a
-//! private authority in front of any loopback server, [`Proxy`] and [`Middlebox`] stand in between; [`Route`], [`Case`]
+//! private authority in front of any loopback server, [`Proxy`], [`ReverseProxy`] and [`Middlebox`] stand in between; [`Route`], [`Case`]
 //! and [`over_every_route!`] run a scenario over each transport and against each release of the server; [`within`]
 //! bounds every wait for an event.
 
@@ -12,17 +12,19 @@ mod case;
 mod client;
 mod js_server;
 mod proxy;
+mod reverse_proxy;
 mod route;
 pub mod sim;
 mod tls;
 
 pub use case::{Case, Release};
 pub use client::{
-    builder, connected_on_last_transport, first_message, join, next, next_but_upgraded,
-    next_message,
+    builder, builder_to, connected_and_upgraded, connected_on_last_transport, first_message, join,
+    next, next_but_upgraded, next_message,
 };
 pub use js_server::{JsServer, Line};
 pub use proxy::{Handshakes, Middlebox, Proxy};
+pub use reverse_proxy::ReverseProxy;
 pub use route::Route;
 pub use tls::TlsFront;
 

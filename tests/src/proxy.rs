@@ -88,7 +88,9 @@ impl Drop for Proxy {
 }
 
 /// Serves everybody on a free loopback port. Whoever goes away in the middle is no failure.
-async fn listen<S>(serve: impl Fn(TcpStream) -> S + Send + 'static) -> (u16, JoinHandle<()>)
+pub(crate) async fn listen<S>(
+    serve: impl Fn(TcpStream) -> S + Send + 'static,
+) -> (u16, JoinHandle<()>)
 where
     S: Future<Output = std::io::Result<()>> + Send + 'static,
 {
@@ -97,14 +99,18 @@ where
     let port = listener.local_addr().expect("it is bound").port();
     let accepting = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            // What is passed on waits for nothing.
+            stream.set_nodelay(true).ok();
             tokio::spawn(serve(stream));
         }
     });
     (port, accepting)
 }
 
-async fn dial(port: u16) -> std::io::Result<TcpStream> {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await
+pub(crate) async fn dial(port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 async fn tunnel(mut stream: TcpStream, asked: Asked) -> std::io::Result<()> {
@@ -136,7 +142,7 @@ async fn tunnel(mut stream: TcpStream, asked: Asked) -> std::io::Result<()> {
 }
 
 /// A request's head, byte by byte: what follows belongs to somebody else.
-async fn head(stream: &mut TcpStream) -> std::io::Result<String> {
+pub(crate) async fn head(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);
@@ -258,7 +264,9 @@ async fn pass(client: TcpStream, target: u16, handshakes: Handshakes) -> std::io
     }
 }
 
-async fn chunk(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
+pub(crate) async fn chunk(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> std::io::Result<Option<Vec<u8>>> {
     let mut chunk = Vec::with_capacity(64 << 10);
     let read = stream.read_buf(&mut chunk).await?;
     Ok((read > 0).then_some(chunk))

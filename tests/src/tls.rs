@@ -10,6 +10,8 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
+use crate::proxy::dial;
+
 /// A TLS terminator on a free loopback port, with a certificate for `localhost` of an authority that
 /// nobody trusts by default.
 #[derive(Debug)]
@@ -92,10 +94,11 @@ impl Drop for TlsFront {
 
 async fn forward(acceptor: TlsAcceptor, stream: TcpStream, target: u16) {
     // A client that refuses the certificate is a case under test, not a failure here.
+    stream.set_nodelay(true).ok();
     let Ok(mut encrypted) = acceptor.accept(stream).await else {
         return;
     };
-    let Ok(mut plain) = TcpStream::connect(("127.0.0.1", target)).await else {
+    let Ok(mut plain) = dial(target).await else {
         return;
     };
     // Either side may leave without a farewell.

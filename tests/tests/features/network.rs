@@ -4,14 +4,13 @@ use std::process::Stdio;
 
 use bytes::Bytes;
 use conformance::{
-    Case, JsServer, Line, Proxy, Route, TlsFront, connected_on_last_transport, next, next_message,
-    within,
+    JsServer, Line, Proxy, Route, TlsFront, connected_and_upgraded, next_message, within,
 };
 use engineio::client::{Http, HttpBuilder};
 use engineio::{CloseReason, Subprotocols};
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
-use socketio::{Builder, ConnectError, Event, Events, Transport};
+use socketio::{Builder, ConnectError};
 use tokio::process::Command;
 
 use super::{ROUTES, builder, connect, targets};
@@ -23,7 +22,7 @@ async fn session(url: &str, route: Route, http: &Http) -> Result<(), ConnectErro
         .http(http.clone());
     let (socket, mut events) = within("an outcome", builder.connect()).await?;
     let sent = ("text".to_owned(), Bytes::from_static(b"\xDE\xAD"));
-    up(&mut events, route).await;
+    connected_and_upgraded(&mut events, route).await;
     socket.emit("mixed", &sent).await.unwrap();
     assert_eq!(
         next_message(&mut events)
@@ -34,17 +33,6 @@ async fn session(url: &str, route: Route, http: &Http) -> Result<(), ConnectErro
     );
     within("an end", socket.disconnect()).await;
     Ok(())
-}
-
-/// Connected, and, where the route has one, past the upgrade.
-async fn up(events: &mut Events, route: Route) {
-    if !connected_on_last_transport(events, Case::current(route)).await {
-        let event = next(events).await;
-        assert!(
-            matches!(event, Event::Upgraded(Transport::WebSocket)),
-            "{event:?}"
-        );
-    }
 }
 
 async fn cannot_connect(url: &str, route: Route, http: &Http) {
@@ -195,7 +183,7 @@ async fn cookies_are_kept_through_the_upgrade() {
         config.cookies = wanted;
         let (socket, mut events) =
             connect(builder(&server, "/", Route::Upgrade).engine_config(config)).await;
-        up(&mut events, Route::Upgrade).await;
+        connected_and_upgraded(&mut events, Route::Upgrade).await;
         within("an end", socket.disconnect()).await;
         let requests = requests(&server).await.split_off(before);
         let [handshake, others @ ..] = &requests[..] else {
@@ -235,7 +223,7 @@ async fn headers_path_query_and_subprotocol() {
             .query_pairs([("room 1", "é&=")])
             .headers(headers.clone());
         let (socket, mut events) = connect(builder).await;
-        up(&mut events, route).await;
+        connected_and_upgraded(&mut events, route).await;
         within("an end", socket.disconnect()).await;
         for request in &requests(&server).await[before..] {
             let start = "/chat/socket?token=T&room%201=%C3%A9%26%3D&EIO=4&transport=";

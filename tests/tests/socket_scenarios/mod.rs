@@ -588,7 +588,7 @@ pub(crate) async fn what_is_emitted_at_once_arrives_once_and_in_order(case: Case
         let bytes = Bytes::from(number.to_be_bytes().to_vec());
         socket.emit("number", (number, bytes)).await.unwrap();
     }
-    let mut upgraded = connected_on_last_transport(&mut events, case).await;
+    let mut upgraded = connected_on_last_transport(&mut events, case.route).await;
     let mut number = 0_u32;
     while number < 300 || !upgraded {
         match next(&mut events).await {
