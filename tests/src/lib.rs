@@ -11,6 +11,7 @@
 mod case;
 mod client;
 mod js_server;
+pub mod matrix;
 mod proxy;
 mod reverse_proxy;
 mod route;

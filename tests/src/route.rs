@@ -1,9 +1,11 @@
 //! The three ways a session can reach its server.
 
+use clap::ValueEnum;
 use engineio::{Config, Transport};
 
 /// How a session reaches the server; most scenarios run over each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[value(rename_all = "lower")]
 pub enum Route {
     /// HTTP long-polling, and no attempt at anything else.
     Polling,
