@@ -67,11 +67,8 @@ impl Line {
 /// Everything seen so far; whoever waits for more is woken.
 type Log = watch::Sender<Vec<Line>>;
 
-fn transcript(log: &Log) -> String {
-    log.borrow()
-        .iter()
-        .map(|Line(line)| format!("  {line}\n"))
-        .collect()
+fn transcript(log: &[Line]) -> String {
+    log.iter().map(|Line(line)| format!("  {line}\n")).collect()
 }
 
 /// A real socket.io or engine.io server in a process of its own, on a free loopback port.
@@ -154,6 +151,16 @@ impl JsServer {
         self.log.borrow().clone()
     }
 
+    /// The newest `count` lines that have come in, each cut to what fits a line or two, for the message of a failed test.
+    #[must_use]
+    pub fn transcript(&self, count: usize) -> String {
+        let log = self.log.borrow();
+        let newest = transcript(&log[log.len().saturating_sub(count)..]);
+        let cut = newest.lines().map(|line| line.chars().take(240));
+        cut.map(|line| line.chain(['\n']).collect::<String>())
+            .collect()
+    }
+
     /// Everything the server has seen by now about `what`, oldest first.
     ///
     /// # Panics
@@ -192,7 +199,7 @@ impl JsServer {
             Some(verdict) if met => verdict,
             _ => panic!(
                 "the server never saw {what}. It saw:\n{}",
-                transcript(&self.log)
+                transcript(&self.log.borrow())
             ),
         }
     }
@@ -279,7 +286,7 @@ impl Process {
         let (started, port) = tokio::sync::oneshot::channel();
         let reader = tokio::spawn(read(stdout, started, Arc::clone(log)));
         let port = within("the server's port", port).await;
-        let port = port.unwrap_or_else(|_| panic!("no server:\n{}", transcript(log)));
+        let port = port.unwrap_or_else(|_| panic!("no server:\n{}", transcript(&log.borrow())));
         (
             Self {
                 child,

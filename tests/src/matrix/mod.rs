@@ -48,7 +48,11 @@ pub async fn play(cell: Cell, behaviours: &[Behaviour]) -> Option<Vec<(Behaviour
         // A behaviour says by a panic what went wrong, as any test does; the next one then begins on a new connection.
         let playing = AssertUnwindSafe(behaviour.play(&mut stage)).catch_unwind();
         let played = Box::pin(playing).await;
-        outcomes.push((behaviour, judge(cell, behaviour, played)));
+        let mut outcome = judge(cell, behaviour, played);
+        if let Outcome::Fails(what) = &mut outcome {
+            *what += &stage.server.transcript();
+        }
+        outcomes.push((behaviour, outcome));
     }
     Some(outcomes)
 }

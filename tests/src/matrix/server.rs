@@ -42,6 +42,14 @@ impl MatrixServer {
         }
     }
 
+    /// What it has seen lately, where it tells.
+    pub(super) fn transcript(&self) -> String {
+        match self {
+            Self::Js(server) => format!("\n  the server saw last:\n{}", server.transcript(12)),
+            Self::Oxide(_) => String::new(),
+        }
+    }
+
     /// Sends `event` with a number to everybody in the root namespace, and gives the number that is acknowledged.
     pub(super) async fn ask(&self, event: &str, number: u32) -> u32 {
         match self {
