@@ -1,7 +1,8 @@
 //! The protocol stack against real servers: what the tests in `tests/` share.
 //!
 //! [`JsServer`] runs the reference implementation and tells what it saw; [`TlsFront`] puts TLS with a
-//! private authority in front of any loopback server, [`Proxy`], [`ReverseProxy`] and [`Middlebox`] stand in between; [`Route`], [`Case`]
+//! private authority in front of any loopback server, [`Proxy`], [`ReverseProxy`] and [`Middlebox`] stand in between, a
+//! [`FaultProxy`](fault::FaultProxy) breaks what passes; [`Route`], [`Case`]
 //! and [`over_every_route!`] run a scenario over each transport and against each release of the server; [`within`]
 //! bounds every wait for an event.
 
@@ -10,6 +11,7 @@
 
 mod case;
 mod client;
+pub mod fault;
 mod js_server;
 pub mod matrix;
 mod proxy;
