@@ -123,20 +123,6 @@ impl Relay {
         lock(&self.open).retain(|open| !open.same_channel(&valves));
         self.seen.send_modify(|seen| seen.open -= 1);
     }
-
-    fn strike(
-        &self,
-        part: Part,
-        request: Option<&Request>,
-        text: &str,
-        length: usize,
-    ) -> Option<(usize, Fault)> {
-        let strike = lock(&self.script).strike(part, request, text, length);
-        if strike.is_some() {
-            self.seen.send_modify(|seen| seen.struck += 1);
-        }
-        strike
-    }
 }
 
 /// One connection.
@@ -150,7 +136,7 @@ struct Line<'a> {
 
 impl Line<'_> {
     async fn run(&self, mut client: TcpStream) -> io::Result<()> {
-        if let Some((_, fault)) = self.relay.strike(Part::Accepted, None, "", 0) {
+        if let Some((_, fault)) = self.strike(Part::Accepted, "", 0) {
             self.valves.send_modify(|valves| valves.suffer(fault));
         }
         let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.relay.target)).await
@@ -195,6 +181,16 @@ impl Line<'_> {
         }
     }
 
+    /// What this part is to suffer, and how many of its bytes pass before.
+    fn strike(&self, part: Part, text: &str, length: usize) -> Option<(usize, Fault)> {
+        let request = lock(&self.request);
+        let strike = lock(&self.relay.script).strike(part, request.as_ref(), text, length);
+        if strike.is_some() {
+            self.relay.seen.send_modify(|seen| seen.struck += 1);
+        }
+        strike
+    }
+
     /// Passes on what comes this way, part by part, until there is no more.
     async fn pass(
         &self,
@@ -205,22 +201,23 @@ impl Line<'_> {
         let mut parts = Parts::new(from, direction);
         while let Some(piece) = parts.next().await? {
             if let Some(exchange) = piece.exchange() {
-                let request = Request {
+                *lock(&self.request) = Some(Request {
                     connection: self.number,
                     exchange,
                     text: piece.text.clone(),
-                };
-                *lock(&self.request) = Some(request.clone());
-                self.relay
-                    .seen
-                    .send_modify(|seen| seen.requests.push(request));
+                });
             }
             let bytes = &piece.bytes[..];
-            let strike = piece.part.and_then(|part| {
-                let request = lock(&self.request);
+            let strike = piece
+                .part
+                .and_then(|part| self.strike(part, &piece.text, bytes.len()));
+            // Whoever has seen it knows that rules which come later are not for it.
+            if piece.part == Some(Part::Request) {
+                let request = lock(&self.request).clone();
                 self.relay
-                    .strike(part, request.as_ref(), &piece.text, bytes.len())
-            });
+                    .seen
+                    .send_modify(|seen| seen.requests.extend(request));
+            }
             let (passing, fault) = strike.map_or((bytes.len(), None), |(passing, fault)| {
                 (passing, Some(fault))
             });

@@ -176,6 +176,12 @@ impl Rule {
         self
     }
 
+    /// Whether it lets the part pass.
+    #[must_use]
+    pub fn is_after(&self) -> bool {
+        self.place == Place::End
+    }
+
     fn is_about(&self, part: Part, request: Option<&Request>, text: &str) -> bool {
         let carries = |wanted: &str| {
             text.contains(wanted) || request.is_some_and(|request| request.text.contains(wanted))

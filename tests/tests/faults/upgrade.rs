@@ -1,0 +1,90 @@
+//! Faults at each step of an upgrade: up to `3probe` the session stays on polling, from `5` on it goes with the
+//! WebSocket.
+
+use conformance::Route;
+use conformance::fault::Fault::*;
+use conformance::fault::Part::*;
+use conformance::fault::{Exchange::Probe, Fault, Part, Rule, on};
+use socketio::Transport;
+
+use crate::world::{BROKEN, ERROR, GARBAGE, World, revisions};
+
+/// Every place in the `nth` part of the WebSocket, with an end of either kind.
+fn every_place(part: Part, nth: usize) -> Vec<Rule> {
+    let of = |fault: Fault| {
+        [
+            on(Probe).before(part, fault.clone()),
+            on(Probe).after_bytes(1, part, fault.clone()),
+            on(Probe).inside(part, fault.clone()),
+            on(Probe).after(part, fault),
+        ]
+    };
+    let rules = [Reset, Close].into_iter().flat_map(of);
+    rules.map(|rule| rule.nth(nth)).collect()
+}
+
+/// Nobody is shown anything, and whatever is said meanwhile arrives.
+#[tokio::test]
+async fn an_upgrade_that_breaks_before_its_end_leaves_the_session_on_polling() {
+    const HELLO: usize = 1;
+    let wrong = |bytes: &[u8]| on(Probe).before(Received, Fault::say(bytes));
+    let wrong = vec![
+        on(Probe).before(Head, Fault::say(ERROR)),
+        on(Probe).before(Head, Fault::say(GARBAGE)),
+        // A bad frame, another packet than `3probe`, an end in order.
+        wrong(b"\x83\x00"),
+        wrong(b"\x81\x016"),
+        wrong(b"\x88\x00"),
+    ];
+    let handshake = [every_place(Request, 1), every_place(Head, 1)].concat();
+    let probe = [every_place(Sent, HELLO), every_place(Received, HELLO)].concat();
+    for case in revisions(Route::Upgrade) {
+        let Some(world) = World::new(case).await else {
+            return;
+        };
+        let mut client = world.client().await;
+        let rules = [&handshake[..], &probe, &wrong].concat();
+        for (index, rule) in rules.into_iter().enumerate() {
+            let row = format!("{case:?}, {rule:?}");
+            world.proxy.script([rule]);
+            world.proxy.reset_all();
+            assert_eq!(client.story().await, BROKEN, "{row}");
+            client.works(&row).await;
+            world.struck(index + 1).await;
+            client.works(&row).await;
+            assert_eq!(client.transport, Some(Transport::Polling), "{row}");
+        }
+        // The next session upgrades again.
+        world.proxy.reset_all();
+        assert_eq!(client.story().await, BROKEN);
+        client.settled().await;
+        client.works("at last").await;
+        client.has_said_nothing_twice(&world.server).await;
+    }
+}
+
+/// The client has moved, wherever the server is. What was said behind the `5` may have arrived or not.
+#[tokio::test]
+async fn an_upgrade_that_breaks_at_its_end_ends_the_session() {
+    const UPGRADE: usize = 2;
+    for case in revisions(Route::Upgrade) {
+        let Some(world) = World::new(case).await else {
+            return;
+        };
+        let mut client = world.client().await;
+        for rule in every_place(Sent, UPGRADE) {
+            let row = format!("{case:?}, {rule:?}");
+            world.proxy.script([rule]);
+            world.proxy.reset_all();
+            assert_eq!(client.story().await, BROKEN, "{row}");
+            for _ in 0..3 {
+                client.ask();
+            }
+            let upgraded = format!("upgraded, {BROKEN}");
+            assert_eq!(client.story().await, upgraded, "{row}");
+            client.settled().await;
+            client.works(&row).await;
+        }
+        client.has_said_nothing_twice(&world.server).await;
+    }
+}

@@ -1,0 +1,326 @@
+//! A real server, the relay in front of it, a client behind that, and a ledger of numbered events.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use conformance::fault::Exchange::Poll;
+use conformance::fault::{FaultProxy, Rule, Seen};
+use conformance::{Case, JsServer, PATIENCE, Release, Route, builder_to, http, next, within};
+use engineio::{CloseReason, Version};
+use serde_json::{Value, json};
+use socketio::{
+    AckError, Builder, ConnectError, DisconnectReason, Event, Events, Reconnection, Socket,
+    Transport,
+};
+use tokio::task::JoinHandle;
+
+/// What the stream shows of most faults: the gap, and its end.
+pub(crate) const BROKEN: &str = "lost: Broken, connected";
+/// The same, and the event that was to break it is whole.
+pub(crate) const HEARD: &str = "heard, lost: Broken, connected";
+
+/// An answer that is HTTP, and not the one that was waited for.
+pub(crate) const ERROR: &str = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
+/// What is no HTTP.
+pub(crate) const GARBAGE: &[u8] = b"\x16\x03\x01 neither head nor body \xFF\xFE\r\n\r\n";
+
+/// This route to servers of both revisions.
+pub(crate) fn revisions(route: Route) -> [Case; 2] {
+    [
+        Case::current(route),
+        Case::over(Release::Old, Version::V3)(route),
+    ]
+}
+
+/// The server and the relay.
+pub(crate) struct World {
+    pub(crate) case: Case,
+    pub(crate) server: JsServer,
+    pub(crate) proxy: FaultProxy,
+}
+
+impl World {
+    /// `None` when this machine cannot run the server.
+    pub(crate) async fn new(case: Case) -> Option<Self> {
+        Self::with(case, json!({})).await
+    }
+
+    /// The same, with options for the server.
+    pub(crate) async fn with(case: Case, options: Value) -> Option<Self> {
+        let server = case.release.socket_io(options).await?;
+        let proxy = FaultProxy::start(server.port()).await;
+        Some(Self {
+            case,
+            server,
+            proxy,
+        })
+    }
+
+    /// Settings for a client behind the relay, which wastes no time before it comes back.
+    pub(crate) fn builder(&self) -> Builder {
+        self.builder_at(&self.proxy)
+    }
+
+    /// The same behind another relay.
+    pub(crate) fn builder_at(&self, proxy: &FaultProxy) -> Builder {
+        let mut reconnection = Reconnection::default();
+        reconnection.initial_delay = Duration::from_millis(5);
+        reconnection.max_delay = Duration::from_millis(20);
+        let Case { version, route, .. } = self.case;
+        builder_to(proxy.url("/"), version, route)
+            .http(http())
+            .reconnection(reconnection)
+    }
+
+    /// A client behind the relay, past its upgrade if it has one.
+    pub(crate) async fn client(&self) -> Client {
+        self.client_of(self.builder()).await
+    }
+
+    pub(crate) async fn client_of(&self, builder: Builder) -> Client {
+        let connecting = within("a connection", builder.connect());
+        let (socket, events) = connecting.await.unwrap();
+        let mut client = Client {
+            case: self.case,
+            socket,
+            events,
+            transport: None,
+            said: BTreeSet::new(),
+            asked: Vec::new(),
+        };
+        assert_eq!(client.story().await, "connected");
+        client.settled().await;
+        client.works("at first").await;
+        client
+    }
+
+    /// Something that the server says to everybody.
+    pub(crate) async fn notify(&self, number: u64) {
+        let command = json!({"event": "number", "args": [number]});
+        self.server.command("emit", command).await;
+    }
+
+    /// The number of times that a fault has struck becomes this.
+    pub(crate) async fn struck(&self, times: usize) {
+        self.proxy
+            .wait_for("a fault", |seen| seen.struck >= times)
+            .await;
+    }
+
+    /// Waits, after an event has come back, until polling has nothing to do but wait.
+    async fn quiet(&self) {
+        if self.case.route == Route::Polling {
+            let waits = |seen: &Seen| {
+                seen.requests
+                    .last()
+                    .is_some_and(|last| last.exchange == Poll)
+            };
+            self.proxy.wait_for("a poll", waits).await;
+        }
+    }
+
+    /// Each rule in turn: `trigger` makes it strike, and the client's stream tells the row's story. Then everything
+    /// works, and in the end nothing has been sent twice.
+    ///
+    /// A story without `connected` at its end is one of a session that goes on.
+    pub(crate) async fn table(&self, trigger: Trigger, rows: &[(Rule, &str)]) {
+        let mut client = self.client().await;
+        let mut notified = 1_000_000;
+        for (index, (rule, story)) in rows.iter().enumerate() {
+            let row = format!("{:?}, {trigger:?}, {rule:?}", self.case);
+            self.quiet().await;
+            self.proxy.script([rule.clone()]);
+            match trigger {
+                Trigger::Ask => client.ask(),
+                Trigger::Notify => {
+                    notified += 1;
+                    self.notify(notified).await;
+                }
+            }
+            if story.ends_with("connected") {
+                let told = client.story().await;
+                let told = told.replace(&format!("number {notified}"), "heard");
+                assert_eq!(told, *story, "{row}");
+            } else if *story == "heard" {
+                client.hears(notified, &row).await;
+            } else {
+                assert_eq!(*story, "", "{row}");
+            }
+            self.struck(index + 1).await;
+            client.works(&row).await;
+            client.settled().await;
+        }
+        client.has_said_nothing_twice(&self.server).await;
+    }
+}
+
+/// Who says something, so that there is something to break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// The client asks for an acknowledgement.
+    Ask,
+    /// The server sends an event.
+    Notify,
+}
+
+/// A client that numbers what it says, and remembers what became of it.
+pub(crate) struct Client {
+    pub(crate) case: Case,
+    pub(crate) socket: Socket,
+    events: Events,
+    /// As far as the stream has told.
+    pub(crate) transport: Option<Transport>,
+    /// Everything that must have arrived.
+    said: BTreeSet<u64>,
+    /// What may have arrived.
+    asked: Vec<(u64, JoinHandle<Result<(), AckError>>)>,
+}
+
+impl Client {
+    /// The next event.
+    pub(crate) async fn next(&mut self) -> Event {
+        let event = next(&mut self.events).await;
+        match &event {
+            Event::Connected(connected) => self.transport = Some(connected.transport),
+            Event::Upgraded(transport) => self.transport = Some(*transport),
+            Event::Disconnected { .. } => self.transport = None,
+            _ => {}
+        }
+        event
+    }
+
+    fn number(&self) -> u64 {
+        (self.said.len() + self.asked.len() + 1) as u64
+    }
+
+    /// Says the next number, which is to be acknowledged; what became of it is asked in the end.
+    pub(crate) fn ask(&mut self) {
+        let (number, socket) = (self.number(), self.socket.clone());
+        let asking = async move {
+            let answer = socket.emit_with_ack("number", number, PATIENCE).await?;
+            assert_eq!(answer.parse::<u64>().unwrap(), number);
+            Ok(())
+        };
+        self.asked.push((number, tokio::spawn(asking)));
+    }
+
+    /// Says the next number, which comes back as an event.
+    pub(crate) async fn say(&mut self) -> u64 {
+        let number = self.number();
+        self.said.insert(number);
+        let said = within("room", self.socket.emit("number", number));
+        said.await.unwrap();
+        number
+    }
+
+    /// The next thing on the stream.
+    pub(crate) async fn shown(&mut self) -> String {
+        told(&self.next().await)
+    }
+
+    /// What the stream shows until the namespace is joined, and that as well.
+    pub(crate) async fn story(&mut self) -> String {
+        let mut story = Vec::new();
+        while story.last().is_none_or(|last| last != "connected") {
+            let event = self.next().await;
+            story.push(told(&event));
+            assert!(!event.is_final(), "over for good: {story:?}");
+        }
+        story.join(", ")
+    }
+
+    /// Goes past the upgrade, where one is to come.
+    pub(crate) async fn settled(&mut self) {
+        let wanted = match self.case.route {
+            Route::Polling => Transport::Polling,
+            Route::WebSocket | Route::Upgrade => Transport::WebSocket,
+        };
+        while self.transport != Some(wanted) {
+            assert_eq!(told(&self.next().await), "upgraded");
+        }
+    }
+
+    /// Whatever is said now comes back, with nothing else in between: both directions work.
+    pub(crate) async fn works(&mut self, row: &str) {
+        for _ in 0..2 {
+            let number = self.say().await;
+            self.hears(number, row).await;
+        }
+    }
+
+    /// This number is the next thing on the stream, but for an upgrade.
+    pub(crate) async fn hears(&mut self, number: u64, row: &str) {
+        let heard = loop {
+            match self.next().await {
+                Event::Upgraded(_) => {}
+                other => break told(&other),
+            }
+        };
+        assert_eq!(heard, format!("number {number}"), "{row}");
+    }
+
+    /// The server has seen each number at most once, and in order; each that came back; and each that it has answered.
+    pub(crate) async fn has_said_nothing_twice(self, server: &JsServer) {
+        let seen: Vec<u64> = server
+            .seen_of("event")
+            .await
+            .iter()
+            .map(|event| event.get("args")[0].as_u64().unwrap())
+            .collect();
+        assert!(
+            seen.is_sorted_by(|one, next| one < next),
+            "doubled, or out of order: {seen:?}"
+        );
+        for number in &self.said {
+            assert!(seen.contains(number), "{number} was lost: {seen:?}");
+        }
+        for (number, answer) in self.asked {
+            match within("an outcome", answer).await.unwrap() {
+                Ok(()) => assert!(seen.contains(&number), "{number} was not there to answer"),
+                // It may have arrived all the same.
+                Err(error) => assert_eq!(error, AckError::Disconnected, "{number}"),
+            }
+        }
+    }
+}
+
+/// An event as it stands in the tables.
+pub(crate) fn told(event: &Event) -> String {
+    let end = if event.is_final() { ", for good" } else { "" };
+    match event {
+        Event::Connected(_) => "connected".to_owned(),
+        Event::Upgraded(_) => "upgraded".to_owned(),
+        Event::Message(message) => format!("number {}", message.parse::<u64>().unwrap()),
+        Event::Disconnected { reason, .. } => format!("lost: {}{end}", told_reason(reason)),
+        Event::ConnectError { error, .. } => format!("failed: {}{end}", told_error(error)),
+        other => format!("{other:?}"),
+    }
+}
+
+fn told_reason(reason: &DisconnectReason) -> String {
+    match reason {
+        DisconnectReason::LinkClosed(reason) => told_close(reason),
+        DisconnectReason::Decode(_) => "not a packet".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Why there was no connection.
+pub(crate) fn told_error(error: &ConnectError) -> String {
+    match error {
+        ConnectError::Engine(reason) => told_close(reason),
+        ConnectError::Decode(_) => "not a packet".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn told_close(reason: &CloseReason) -> String {
+    match reason {
+        CloseReason::Transport(error) => format!("{:?}", error.kind),
+        CloseReason::Refused(refusal) => format!("refused {}", refusal.status),
+        CloseReason::Protocol(error) => format!("{error:?}"),
+        CloseReason::Remote { code: None } => "closed".to_owned(),
+        CloseReason::Remote { code: Some(code) } => format!("closed {code}"),
+        other => format!("{other:?}"),
+    }
+}
