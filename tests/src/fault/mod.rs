@@ -56,10 +56,23 @@ pub struct Seen {
     pub bytes_to_server: u64,
     /// Bytes that the client was given.
     pub bytes_to_client: u64,
+    /// Bytes of the longest part that the client was given.
+    pub longest_to_client: usize,
     /// Each HTTP request, as the client made it.
     pub requests: Vec<Request>,
+    /// Requests that wait for the rest of their answers, on connections that are still there.
+    pub waiting: usize,
     /// Rules that have struck.
     pub struck: usize,
+}
+
+impl Seen {
+    /// Whether the client waits for what the server has to say, and for nothing else.
+    #[must_use]
+    pub fn only_a_poll_waits(&self) -> bool {
+        let last = self.requests.last().map(|request| request.exchange);
+        self.waiting == 1 && last == Some(Exchange::Poll)
+    }
 }
 
 /// A request that a client made.

@@ -54,7 +54,7 @@ impl Piece {
     }
 
     /// Whether nothing but WebSocket frames follows it.
-    fn leads_to_frames(&self) -> bool {
+    pub(super) fn leads_to_frames(&self) -> bool {
         let starts = |text: &str| self.text.starts_with(text);
         match self.part {
             Some(Part::Head) => starts("HTTP/1.1 101"),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncWriteExt as _, copy, sink};
@@ -117,9 +118,11 @@ impl Relay {
             valves: &valves,
             number,
             request: Mutex::default(),
+            is_waiting: AtomicBool::new(false),
         };
         // Whoever has gone away in the middle is what this is for.
         line.run(client).await.ok();
+        line.waits(false);
         lock(&self.open).retain(|open| !open.same_channel(&valves));
         self.seen.send_modify(|seen| seen.open -= 1);
     }
@@ -132,6 +135,7 @@ struct Line<'a> {
     number: usize,
     /// The one under way, or the last one.
     request: Mutex<Option<Request>>,
+    is_waiting: AtomicBool,
 }
 
 impl Line<'_> {
@@ -181,6 +185,14 @@ impl Line<'_> {
         }
     }
 
+    /// Whether a request waits for its answer from now on.
+    fn waits(&self, now: bool) {
+        let before = self.is_waiting.swap(now, Ordering::Relaxed);
+        self.relay.seen.send_modify(|seen| {
+            seen.waiting = seen.waiting + usize::from(now) - usize::from(before);
+        });
+    }
+
     /// What this part is to suffer, and how many of its bytes pass before.
     fn strike(&self, part: Part, text: &str, length: usize) -> Option<(usize, Fault)> {
         let request = lock(&self.request);
@@ -212,7 +224,11 @@ impl Line<'_> {
                 .part
                 .and_then(|part| self.strike(part, &piece.text, bytes.len()));
             // Whoever has seen it knows that rules which come later are not for it.
+            if piece.part == Some(Part::Body) || piece.leads_to_frames() {
+                self.waits(false);
+            }
             if piece.part == Some(Part::Request) {
+                self.waits(true);
                 let request = lock(&self.request).clone();
                 self.relay
                     .seen
@@ -221,6 +237,11 @@ impl Line<'_> {
             let (passing, fault) = strike.map_or((bytes.len(), None), |(passing, fault)| {
                 (passing, Some(fault))
             });
+            if direction == Direction::ToClient {
+                self.relay.seen.send_modify(|seen| {
+                    seen.longest_to_client = seen.longest_to_client.max(bytes.len());
+                });
+            }
             let (before, behind) = bytes.split_at(passing);
             self.write(direction, before, &mut to).await?;
             if let Some(fault) = fault {

@@ -3,7 +3,7 @@
 use conformance::fault::Exchange::*;
 use conformance::fault::Fault::*;
 use conformance::fault::Part::*;
-use conformance::fault::{Exchange, Fault, FaultProxy, On, Part, Rule, accept, on};
+use conformance::fault::{Exchange, Fault, On, Part, Rule, accept, on};
 use conformance::{Case, Release, Route, within};
 use engineio::Version;
 
@@ -18,15 +18,13 @@ async fn table(case: Case, rows: &[Row]) {
     let Some(world) = World::new(case).await else {
         return;
     };
-    let newcomers = FaultProxy::start(world.server.port()).await;
+    let newcomers = world.beside(1, case).await;
     let mut client = world.client().await;
     for (rule, failure) in rows {
         let row = format!("{case:?}, {rule:?}");
-        newcomers.script([rule.clone()]);
-        let newcomer = world.builder_at(&newcomers);
-        let error = within("an outcome", newcomer.connect())
-            .await
-            .expect_err(&row);
+        newcomers.proxy.script([rule.clone()]);
+        let connecting = newcomers.builder().connect();
+        let error = within("an outcome", connecting).await.expect_err(&row);
         assert_eq!(told_error(&error), *failure, "{row}: {error}");
         assert!(error.is_retryable(), "{row}: {error}");
 
@@ -40,7 +38,7 @@ async fn table(case: Case, rows: &[Row]) {
         client.works(&row).await;
         client.settled().await;
     }
-    client.has_said_nothing_twice(&world.server).await;
+    world.end(client).await;
 }
 
 /// Every place in a part, with an end of either kind.
@@ -116,7 +114,7 @@ async fn the_answer_to_the_post_of_connect() {
         assert!(stories.contains(&story), "{rule:?}: {story}");
         client.works(&format!("{rule:?}")).await;
     }
-    client.has_said_nothing_twice(&world.server).await;
+    world.end(client).await;
 }
 
 /// Old servers join everybody to the root without being asked.
@@ -171,6 +169,6 @@ async fn an_end_between_two_requests_is_none() {
                 client.works(&row).await;
             }
         }
-        client.has_said_nothing_twice(&world.server).await;
+        world.end(client).await;
     }
 }

@@ -10,8 +10,12 @@
     reason = "this is a test"
 )]
 
+mod graph;
 mod handshake;
+mod names;
 mod polling;
+mod silence;
+mod splitting;
 mod upgrade;
 mod websocket;
 mod world;

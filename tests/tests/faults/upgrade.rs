@@ -59,7 +59,7 @@ async fn an_upgrade_that_breaks_before_its_end_leaves_the_session_on_polling() {
         assert_eq!(client.story().await, BROKEN);
         client.settled().await;
         client.works("at last").await;
-        client.has_said_nothing_twice(&world.server).await;
+        world.end(client).await;
     }
 }
 
@@ -85,6 +85,6 @@ async fn an_upgrade_that_breaks_at_its_end_ends_the_session() {
             client.settled().await;
             client.works(&row).await;
         }
-        client.has_said_nothing_twice(&world.server).await;
+        world.end(client).await;
     }
 }

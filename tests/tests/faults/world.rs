@@ -1,9 +1,9 @@
 //! A real server, the relay in front of it, a client behind that, and a ledger of numbered events.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use conformance::fault::Exchange::Poll;
 use conformance::fault::{FaultProxy, Rule, Seen};
 use conformance::{Case, JsServer, PATIENCE, Release, Route, builder_to, http, next, within};
 use engineio::{CloseReason, Version};
@@ -35,9 +35,14 @@ pub(crate) fn revisions(route: Route) -> [Case; 2] {
 /// The server and the relay.
 pub(crate) struct World {
     pub(crate) case: Case,
-    pub(crate) server: JsServer,
+    pub(crate) server: Arc<JsServer>,
     pub(crate) proxy: FaultProxy,
+    /// The numbers that are said behind this relay begin above it.
+    base: u64,
 }
+
+/// So many numbers, and no more, are there for each relay of a server.
+const NUMBERS: u64 = 1_000_000;
 
 impl World {
     /// `None` when this machine cannot run the server.
@@ -51,25 +56,33 @@ impl World {
         let proxy = FaultProxy::start(server.port()).await;
         Some(Self {
             case,
-            server,
+            server: Arc::new(server),
             proxy,
+            base: 0,
         })
+    }
+
+    /// The `nth` further relay in front of the same server.
+    pub(crate) async fn beside(&self, nth: usize, case: Case) -> Self {
+        Self {
+            case,
+            server: Arc::clone(&self.server),
+            proxy: FaultProxy::start(self.server.port()).await,
+            base: self.base + nth as u64 * NUMBERS,
+        }
     }
 
     /// Settings for a client behind the relay, which wastes no time before it comes back.
     pub(crate) fn builder(&self) -> Builder {
-        self.builder_at(&self.proxy)
+        self.builder_to(&self.proxy.url("/"))
     }
 
-    /// The same behind another relay.
-    pub(crate) fn builder_at(&self, proxy: &FaultProxy) -> Builder {
-        let mut reconnection = Reconnection::default();
-        reconnection.initial_delay = Duration::from_millis(5);
-        reconnection.max_delay = Duration::from_millis(20);
+    /// The same by another name.
+    pub(crate) fn builder_to(&self, url: &str) -> Builder {
         let Case { version, route, .. } = self.case;
-        builder_to(proxy.url("/"), version, route)
+        builder_to(url.to_owned(), version, route)
             .http(http())
-            .reconnection(reconnection)
+            .reconnection(soon())
     }
 
     /// A client behind the relay, past its upgrade if it has one.
@@ -79,19 +92,31 @@ impl World {
 
     pub(crate) async fn client_of(&self, builder: Builder) -> Client {
         let connecting = within("a connection", builder.connect());
-        let (socket, events) = connecting.await.unwrap();
-        let mut client = Client {
-            case: self.case,
-            socket,
-            events,
-            transport: None,
-            said: BTreeSet::new(),
-            asked: Vec::new(),
-        };
+        let mut client = self.numbering(connecting.await.unwrap());
         assert_eq!(client.story().await, "connected");
         client.settled().await;
         client.works("at first").await;
         client
+    }
+
+    /// A client whose first attempts may fail, like those to come back.
+    pub(crate) fn client_in_background(&self, builder: Builder) -> Client {
+        let mut reconnection = soon();
+        reconnection.retry_on_initial_connect = true;
+        let builder = builder.reconnection(reconnection);
+        self.numbering(builder.connect_in_background().unwrap())
+    }
+
+    fn numbering(&self, (socket, events): (Socket, Events)) -> Client {
+        Client {
+            case: self.case,
+            socket,
+            events,
+            transport: None,
+            base: self.base,
+            said: BTreeSet::new(),
+            asked: Vec::new(),
+        }
     }
 
     /// Something that the server says to everybody.
@@ -107,15 +132,19 @@ impl World {
             .await;
     }
 
+    /// The client goes. It has said nothing twice, and leaves no connection behind.
+    pub(crate) async fn end(&self, client: Client) {
+        client.has_said_nothing_twice(&self.server).await;
+        let empty = |seen: &Seen| seen.open == 0;
+        self.proxy
+            .wait_for("the end of all connections", empty)
+            .await;
+    }
+
     /// Waits, after an event has come back, until polling has nothing to do but wait.
-    async fn quiet(&self) {
+    pub(crate) async fn quiet(&self) {
         if self.case.route == Route::Polling {
-            let waits = |seen: &Seen| {
-                seen.requests
-                    .last()
-                    .is_some_and(|last| last.exchange == Poll)
-            };
-            self.proxy.wait_for("a poll", waits).await;
+            self.proxy.wait_for("a poll", Seen::only_a_poll_waits).await;
         }
     }
 
@@ -125,7 +154,7 @@ impl World {
     /// A story without `connected` at its end is one of a session that goes on.
     pub(crate) async fn table(&self, trigger: Trigger, rows: &[(Rule, &str)]) {
         let mut client = self.client().await;
-        let mut notified = 1_000_000;
+        let mut notified = self.base + NUMBERS / 2;
         for (index, (rule, story)) in rows.iter().enumerate() {
             let row = format!("{:?}, {trigger:?}, {rule:?}", self.case);
             self.quiet().await;
@@ -150,8 +179,16 @@ impl World {
             client.works(&row).await;
             client.settled().await;
         }
-        client.has_said_nothing_twice(&self.server).await;
+        self.end(client).await;
     }
+}
+
+/// No time is wasted before an attempt.
+fn soon() -> Reconnection {
+    let mut reconnection = Reconnection::default();
+    reconnection.initial_delay = Duration::from_millis(5);
+    reconnection.max_delay = Duration::from_millis(20);
+    reconnection
 }
 
 /// Who says something, so that there is something to break.
@@ -170,6 +207,8 @@ pub(crate) struct Client {
     events: Events,
     /// As far as the stream has told.
     pub(crate) transport: Option<Transport>,
+    /// What it says is numbered from here on.
+    base: u64,
     /// Everything that must have arrived.
     said: BTreeSet<u64>,
     /// What may have arrived.
@@ -190,7 +229,7 @@ impl Client {
     }
 
     fn number(&self) -> u64 {
-        (self.said.len() + self.asked.len() + 1) as u64
+        self.base + (self.said.len() + self.asked.len() + 1) as u64
     }
 
     /// Says the next number, which is to be acknowledged; what became of it is asked in the end.
@@ -229,6 +268,21 @@ impl Client {
         story.join(", ")
     }
 
+    /// Two attempts come to nothing.
+    pub(crate) async fn fails_to_connect(&mut self) {
+        for _ in 0..2 {
+            assert_eq!(self.shown().await, "failed: Connect");
+        }
+    }
+
+    /// After further such failures, perhaps, everything works.
+    pub(crate) async fn comes_back(&mut self) {
+        let story = self.story().await;
+        assert_eq!(story.replace("failed: Connect, ", ""), "connected");
+        self.works("back again").await;
+        self.settled().await;
+    }
+
     /// Goes past the upgrade, where one is to come.
     pub(crate) async fn settled(&mut self) {
         let wanted = match self.case.route {
@@ -260,12 +314,13 @@ impl Client {
     }
 
     /// The server has seen each number at most once, and in order; each that came back; and each that it has answered.
-    pub(crate) async fn has_said_nothing_twice(self, server: &JsServer) {
+    async fn has_said_nothing_twice(self, server: &JsServer) {
         let seen: Vec<u64> = server
             .seen_of("event")
             .await
             .iter()
             .map(|event| event.get("args")[0].as_u64().unwrap())
+            .filter(|number| number / NUMBERS == self.base / NUMBERS)
             .collect();
         assert!(
             seen.is_sorted_by(|one, next| one < next),
