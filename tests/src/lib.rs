@@ -52,12 +52,14 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
-/// An HTTP stack that reaches loopback directly, whatever proxy this machine is told to use.
+/// An HTTP stack that reaches loopback directly, whatever proxy this machine is told to use. It trusts no certificate:
+/// to read the system's takes longer than most sessions of a test.
 ///
 /// # Panics
 ///
 /// When TLS cannot be set up.
 #[must_use]
 pub fn http() -> Http {
-    Http::builder().no_proxy().build().expect("a TLS library")
+    let http = Http::builder().no_proxy().no_system_certificates();
+    http.build().expect("a TLS library")
 }

@@ -139,7 +139,7 @@ async fn a_private_authority_is_trusted_only_when_told_so() {
     let endpoint = Endpoint::parse(&front.url("/engine.io/")).unwrap();
     assert!(endpoint.is_tls());
 
-    let stranger = http();
+    let stranger = Http::builder().no_proxy().build().unwrap();
     let authority = front.authority_pem();
     let friend = Http::builder()
         .no_proxy()

@@ -64,7 +64,8 @@ async fn custom_ca_and_client_certificate() {
         session(&front.url("/"), route, &build(trusting(&front)))
             .await
             .unwrap();
-        cannot_connect(&front.url("/"), route, &conformance::http()).await;
+        let by_system = build(Http::builder().no_proxy());
+        cannot_connect(&front.url("/"), route, &by_system).await;
 
         session(&strict.url("/"), route, &build(known.clone()))
             .await
