@@ -7,7 +7,7 @@ use conformance::fault::{Exchange, Fault, On, Part, Rule, accept, on};
 use conformance::{Case, Release, Route, within};
 use engineio::Version;
 
-use crate::world::{BROKEN, ERROR, GARBAGE, World, revisions, told_error};
+use crate::world::{BROKEN, ERROR, GARBAGE, World, in_both_revisions, told_error};
 
 /// A rule, and why there is no connection.
 type Row = (Rule, &'static str);
@@ -154,15 +154,12 @@ async fn websocket_without_connect() {
 /// The session is there, and goes on by another TCP connection.
 #[tokio::test]
 async fn an_end_between_two_requests_is_none() {
-    for case in revisions(Route::Polling) {
-        let Some(world) = World::new(case).await else {
-            return;
-        };
+    in_both_revisions(&[Route::Polling], async |world| {
         let mut client = world.client().await;
         for exchange in [Handshake, Post, Poll] {
             for fault in [Close, Reset] {
                 let rule = on(exchange).after(Body, fault).always();
-                let row = format!("{case:?}, {rule:?}");
+                let row = format!("{:?}, {rule:?}", world.case);
                 world.proxy.script([rule]);
                 world.proxy.reset_all();
                 assert_eq!(client.story().await, BROKEN, "{row}");
@@ -170,5 +167,6 @@ async fn an_end_between_two_requests_is_none() {
             }
         }
         world.end(client).await;
-    }
+    })
+    .await;
 }

@@ -6,7 +6,7 @@ use conformance::fault::Part::*;
 use conformance::fault::{Fault, on};
 use conformance::{Case, Route};
 
-use crate::world::{BROKEN, ERROR, GARBAGE, HEARD, Trigger, World, revisions};
+use crate::world::{BROKEN, ERROR, GARBAGE, HEARD, Trigger, World, in_both_revisions};
 
 /// The server may have acted on the POST or not; nobody can know, so it is never repeated.
 #[tokio::test]
@@ -35,12 +35,10 @@ async fn a_post_that_breaks_ends_the_session_and_is_not_repeated() {
         (on(Post).after(Body, Close), ""),
         (on(Post).after(Body, Fault::say(GARBAGE)), ""),
     ];
-    for case in revisions(Route::Polling) {
-        let Some(world) = World::new(case).await else {
-            return;
-        };
+    in_both_revisions(&[Route::Polling], async |world| {
         world.table(Trigger::Ask, &rows).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -63,12 +61,10 @@ async fn a_poll_that_breaks_ends_the_session() {
         (on(Poll).after(Body, Close), "heard"),
         (on(Poll).after(Body, Fault::say(GARBAGE)), "heard"),
     ];
-    for case in revisions(Route::Polling) {
-        let Some(world) = World::new(case).await else {
-            return;
-        };
+    in_both_revisions(&[Route::Polling], async |world| {
         world.table(Trigger::Notify, &rows).await;
-    }
+    })
+    .await;
 }
 
 #[tokio::test]

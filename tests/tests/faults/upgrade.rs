@@ -7,7 +7,7 @@ use conformance::fault::Part::*;
 use conformance::fault::{Exchange::Probe, Fault, Part, Rule, on};
 use socketio::Transport;
 
-use crate::world::{BROKEN, ERROR, GARBAGE, World, revisions};
+use crate::world::{BROKEN, ERROR, GARBAGE, in_both_revisions};
 
 /// Every place in the `nth` part of the WebSocket, with an end of either kind.
 fn every_place(part: Part, nth: usize) -> Vec<Rule> {
@@ -38,15 +38,12 @@ async fn an_upgrade_that_breaks_before_its_end_leaves_the_session_on_polling() {
     ];
     let handshake = [every_place(Request, 1), every_place(Head, 1)].concat();
     let probe = [every_place(Sent, HELLO), every_place(Received, HELLO)].concat();
-    for case in revisions(Route::Upgrade) {
-        let Some(world) = World::new(case).await else {
-            return;
-        };
+    let rules = [handshake, probe, wrong].concat();
+    in_both_revisions(&[Route::Upgrade], async |world| {
         let mut client = world.client().await;
-        let rules = [&handshake[..], &probe, &wrong].concat();
-        for (index, rule) in rules.into_iter().enumerate() {
-            let row = format!("{case:?}, {rule:?}");
-            world.proxy.script([rule]);
+        for (index, rule) in rules.iter().enumerate() {
+            let row = format!("{:?}, {rule:?}", world.case);
+            world.proxy.script([rule.clone()]);
             world.proxy.reset_all();
             assert_eq!(client.story().await, BROKEN, "{row}");
             client.works(&row).await;
@@ -60,20 +57,18 @@ async fn an_upgrade_that_breaks_before_its_end_leaves_the_session_on_polling() {
         client.settled().await;
         client.works("at last").await;
         world.end(client).await;
-    }
+    })
+    .await;
 }
 
 /// The client has moved, wherever the server is. What was said behind the `5` may have arrived or not.
 #[tokio::test]
 async fn an_upgrade_that_breaks_at_its_end_ends_the_session() {
     const UPGRADE: usize = 2;
-    for case in revisions(Route::Upgrade) {
-        let Some(world) = World::new(case).await else {
-            return;
-        };
+    in_both_revisions(&[Route::Upgrade], async |world| {
         let mut client = world.client().await;
         for rule in every_place(Sent, UPGRADE) {
-            let row = format!("{case:?}, {rule:?}");
+            let row = format!("{:?}, {rule:?}", world.case);
             world.proxy.script([rule]);
             world.proxy.reset_all();
             assert_eq!(client.story().await, BROKEN, "{row}");
@@ -86,5 +81,6 @@ async fn an_upgrade_that_breaks_at_its_end_ends_the_session() {
             client.works(&row).await;
         }
         world.end(client).await;
-    }
+    })
+    .await;
 }

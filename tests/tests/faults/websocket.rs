@@ -5,20 +5,14 @@ use conformance::fault::Fault::*;
 use conformance::fault::Part::*;
 use conformance::fault::{Fault, Rule, on};
 
-use crate::world::{BROKEN, HEARD, Trigger, World, revisions};
+use crate::world::{BROKEN, HEARD, Trigger, in_both_revisions};
 
 const BAD_WEBSOCKET: &str = "lost: WebSocket, connected";
 
 /// Over a WebSocket of either kind, and in both revisions.
 async fn everywhere(trigger: Trigger, rows: &[(Rule, &str)]) {
-    for route in [Route::WebSocket, Route::Upgrade] {
-        for case in revisions(route) {
-            let Some(world) = World::new(case).await else {
-                return;
-            };
-            world.table(trigger, rows).await;
-        }
-    }
+    let routes = [Route::WebSocket, Route::Upgrade];
+    in_both_revisions(&routes, async |world| world.table(trigger, rows).await).await;
 }
 
 /// Whatever the server has of it; nobody can know, so it is never repeated.

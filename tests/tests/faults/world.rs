@@ -7,6 +7,7 @@ use std::time::Duration;
 use conformance::fault::{FaultProxy, Rule, Seen};
 use conformance::{Case, JsServer, PATIENCE, Release, Route, builder_to, http, next, within};
 use engineio::{CloseReason, Version};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use socketio::{
     AckError, Builder, ConnectError, DisconnectReason, Event, Events, Reconnection, Socket,
@@ -24,12 +25,19 @@ pub(crate) const ERROR: &str = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\
 /// What is no HTTP.
 pub(crate) const GARBAGE: &[u8] = b"\x16\x03\x01 neither head nor body \xFF\xFE\r\n\r\n";
 
-/// This route to servers of both revisions.
-pub(crate) fn revisions(route: Route) -> [Case; 2] {
-    [
-        Case::current(route),
-        Case::over(Release::Old, Version::V3)(route),
-    ]
+/// Servers of both revisions, side by side, and each by one of these routes after the other.
+pub(crate) async fn in_both_revisions(routes: &[Route], body: impl AsyncFn(World)) {
+    let releases = [(Release::Current, Version::V4), (Release::Old, Version::V3)];
+    let by_each_route = async |(release, version)| {
+        let case = Case::over(release, version);
+        let Some(world) = World::new(case(Route::Polling)).await else {
+            return;
+        };
+        for (nth, route) in (1..).zip(routes) {
+            body(world.beside(nth, case(*route)).await).await;
+        }
+    };
+    join_all(releases.map(by_each_route)).await;
 }
 
 /// The server and the relay.
