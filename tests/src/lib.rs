@@ -1,7 +1,7 @@
 //! The protocol stack against real servers: what the tests in `tests/` share.
 //!
 //! [`JsServer`] runs the reference implementation and tells what it saw; [`TlsFront`] puts TLS with a
-//! private authority in front of any loopback server, [`Proxy`], [`ReverseProxy`] and [`Middlebox`] stand in between, a
+//! private authority in front of any loopback server, [`Proxy`] and [`ReverseProxy`] stand in between, a
 //! [`FaultProxy`](fault::FaultProxy) breaks what passes; [`Route`], [`Case`]
 //! and [`over_every_route!`] run a scenario over each transport and against each release of the server; [`within`]
 //! bounds every wait for an event.
@@ -26,7 +26,7 @@ pub use client::{
     next, next_but_upgraded, next_message,
 };
 pub use js_server::{JsServer, Line};
-pub use proxy::{Handshakes, Middlebox, Proxy};
+pub use proxy::Proxy;
 pub use reverse_proxy::ReverseProxy;
 pub use route::Route;
 pub use tls::TlsFront;

@@ -1,11 +1,11 @@
-//! What stands between a client and its server: proxies that are told where to go, and a box that nobody asked for.
+//! Proxies that are told where to go, by HTTP or SOCKS.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -191,77 +191,6 @@ async fn counted(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
 
 fn note(asked: &Asked, what: String) {
     asked.lock().expect("no test holds it").push(what);
-}
-
-/// What a box between client and server does with WebSocket handshakes. Everything else passes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handshakes {
-    /// It answers them with an error.
-    Refuse,
-    /// It takes them, and never says anything.
-    Swallow,
-}
-
-/// A box that passes on everything but WebSocket handshakes.
-#[derive(Debug)]
-pub struct Middlebox {
-    port: u16,
-    accepting: JoinHandle<()>,
-}
-
-impl Middlebox {
-    /// Stands in front of `127.0.0.1:target`.
-    ///
-    /// # Panics
-    ///
-    /// When no port can be opened.
-    pub async fn start(target: u16, handshakes: Handshakes) -> Self {
-        let (port, accepting) = listen(move |stream| pass(stream, target, handshakes)).await;
-        Self { port, accepting }
-    }
-
-    /// `http://127.0.0.1:PORT` followed by `rest`.
-    #[must_use]
-    pub fn url(&self, rest: &str) -> String {
-        format!("http://127.0.0.1:{}{rest}", self.port)
-    }
-}
-
-impl Drop for Middlebox {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
-}
-
-async fn pass(client: TcpStream, target: u16, handshakes: Handshakes) -> std::io::Result<()> {
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = dial(target).await?.into_split();
-    let requests = async {
-        while let Some(chunk) = chunk(&mut from_client).await? {
-            // A client writes a request's head at once.
-            let text = String::from_utf8_lossy(&chunk).to_ascii_lowercase();
-            if text.contains("upgrade: websocket") {
-                return Ok(Some(handshakes));
-            }
-            to_server.write_all(&chunk).await?;
-        }
-        Ok::<_, std::io::Error>(None)
-    };
-    let handshake = tokio::select! {
-        handshake = requests => handshake?,
-        answered = copy(&mut from_server, &mut to_client) => return answered.map(drop),
-    };
-    match handshake {
-        Some(Handshakes::Refuse) => {
-            let answer = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
-            to_client.write_all(answer.as_bytes()).await
-        }
-        Some(Handshakes::Swallow) => {
-            while chunk(&mut from_client).await?.is_some() {}
-            Ok(())
-        }
-        None => Ok(()),
-    }
 }
 
 pub(crate) async fn chunk(

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use conformance::{Handshakes, Middlebox, Release, Route, next, next_message, within};
+use conformance::fault::{Exchange, Fault, FaultProxy, Part, on};
+use conformance::{Release, Route, next, next_message, within};
 use engineio::{Action, CloseReason, Config, Connection, Input, Response, Version};
 use serde_json::json;
 use socketio::{Event, Transport};
@@ -123,8 +124,10 @@ async fn upgrade_and_polling_carries_on_if_the_probe_fails_or_is_swallowed() {
     within("an end", socket.disconnect()).await;
     assert_eq!(server.seen_of("upgraded").await.len(), 1);
 
-    for handshakes in [Handshakes::Refuse, Handshakes::Swallow] {
-        let middlebox = Middlebox::start(server.port(), handshakes).await;
+    let refusal = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
+    for fault in [Fault::say(refusal), Fault::Swallow] {
+        let middlebox = FaultProxy::start(server.port()).await;
+        middlebox.script([on(Exchange::Probe).before(Part::Request, fault.clone())]);
         let mut config = Route::Upgrade.config();
         config.probe_timeout = Duration::from_millis(200);
         let client = socketio::Builder::new(middlebox.url("/"));
@@ -142,10 +145,11 @@ async fn upgrade_and_polling_carries_on_if_the_probe_fails_or_is_swallowed() {
                     Event::Connected(connected) => {
                         assert_eq!(connected.transport, Transport::Polling);
                     }
-                    other => panic!("{handshakes:?}: {other:?}"),
+                    other => panic!("{fault:?}: {other:?}"),
                 }
             }
         }
+        assert_eq!(middlebox.seen().struck, 1, "{fault:?}");
     }
     assert_eq!(server.seen_of("upgraded").await.len(), 1);
 }
