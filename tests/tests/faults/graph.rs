@@ -26,6 +26,8 @@ struct World {
     /// In front of the relay and of Graph.
     proxy: FaultProxy,
     watch: Watch,
+    /// What is being tried, for whoever reads a failure.
+    row: String,
 }
 
 impl World {
@@ -57,6 +59,7 @@ impl World {
             emulator,
             proxy,
             watch,
+            row: format!("{route:?}, at first"),
         };
         assert_eq!(world.story().await, "Started");
         if route == Route::Upgrade {
@@ -65,12 +68,12 @@ impl World {
                 .wait_until(|counts| counts.websockets.total >= 1);
             within("an upgrade", upgraded).await;
         }
-        world.covers("at first").await;
+        world.covers().await;
         world
     }
 
     async fn next(&mut self) -> WatchEvent {
-        let event = within("an event", self.watch.next()).await;
+        let event = within(&self.row, self.watch.next()).await;
         event.expect("the watch is over").unwrap()
     }
 
@@ -98,12 +101,14 @@ impl World {
     }
 
     /// Whatever is sent now comes, with nothing else in between.
-    async fn covers(&mut self, row: &str) {
+    async fn covers(&mut self) {
         for _ in 0..2 {
             let sent = self.emulator.notify(&Notification::default());
             match self.next().await {
-                WatchEvent::Notification(came) => assert_eq!(number(&came), sent.number, "{row}"),
-                other => panic!("{row}: {other:?}"),
+                WatchEvent::Notification(came) => {
+                    assert_eq!(number(&came), sent.number, "{}", self.row);
+                }
+                other => panic!("{}: {other:?}", self.row),
             }
         }
     }
@@ -154,12 +159,12 @@ async fn what_breaks_is_a_gap_that_is_told(route: Route) {
     };
     let mut world = World::new(route, |_| {}).await;
     for (rule, story) in rows {
-        let row = format!("{route:?}, {rule:?}");
+        world.row = format!("{route:?}, {rule:?}");
         world.polls(route).await;
         world.proxy.script([rule]);
         world.emulator.notify(&Notification::default());
-        assert_eq!(world.story().await, story, "{row}");
-        world.covers(&row).await;
+        assert_eq!(world.story().await, story, "{}", world.row);
+        world.covers().await;
     }
 }
 
@@ -179,11 +184,16 @@ async fn requests_that_break_are_made_again(route: Route) {
     let wrong = wrong.map(|bytes| on(Other).before(Head, Fault::say(bytes)));
     let mut world = World::new(route, |_| {}).await;
     for rule in ends.chain(wrong) {
-        let row = format!("{route:?}, {rule:?}");
+        world.row = format!("{route:?}, {rule:?}");
         world.proxy.script([rule]);
-        assert_ne!(world.emulator.expire_credentials(), 0, "{row}");
-        assert_eq!(world.story().await, "down, down, Reconnected", "{row}");
-        world.covers(&row).await;
+        assert_ne!(world.emulator.expire_credentials(), 0, "{}", world.row);
+        assert_eq!(
+            world.story().await,
+            "down, down, Reconnected",
+            "{}",
+            world.row
+        );
+        world.covers().await;
     }
 }
 
@@ -210,5 +220,5 @@ async fn a_half_open_connection_is_a_gap(route: Route) {
     // By polling, Graph is then asked on a connection that is as dead, and that is given up, too.
     let story = world.story().await.replace("down, ", "");
     assert_eq!(story, "Reconnected", "{route:?}");
-    world.covers("at last").await;
+    world.covers().await;
 }

@@ -21,21 +21,21 @@ async fn table(case: Case, rows: &[Row]) {
     let newcomers = world.beside(1, case).await;
     let mut client = world.client().await;
     for (rule, failure) in rows {
-        let row = format!("{case:?}, {rule:?}");
+        client.tries(rule);
         newcomers.proxy.script([rule.clone()]);
         let connecting = newcomers.builder().connect();
-        let error = within("an outcome", connecting).await.expect_err(&row);
-        assert_eq!(told_error(&error), *failure, "{row}: {error}");
-        assert!(error.is_retryable(), "{row}: {error}");
+        let outcome = within(&client.row, connecting).await;
+        let error = outcome.expect_err(&client.row);
+        assert_eq!(told_error(&error), *failure, "{}: {error}", client.row);
+        assert!(error.is_retryable(), "{}: {error}", client.row);
 
         world.proxy.script([rule.clone()]);
         world.proxy.reset_all();
-        assert_eq!(client.shown().await, "lost: Broken", "{row}");
+        client.shows("lost: Broken").await;
         let number = client.say().await;
-        let story = client.story().await;
-        assert_eq!(story, format!("failed: {failure}, connected"), "{row}");
-        client.hears(number, &row).await;
-        client.works(&row).await;
+        client.tells(&format!("failed: {failure}, connected")).await;
+        client.hears(number).await;
+        client.works().await;
         client.settled().await;
     }
     world.end(client).await;
@@ -105,14 +105,14 @@ async fn the_answer_to_the_post_of_connect() {
     for (rule, failure) in answer {
         world.proxy.script([rule.clone()]);
         world.proxy.reset_all();
-        assert_eq!(client.shown().await, "lost: Broken");
+        client.shows("lost: Broken").await;
         let mut story = client.story().await;
         if story == "connected" {
             story = client.story().await;
         }
         let stories = ["failed", "lost"].map(|what| format!("{what}: {failure}, connected"));
         assert!(stories.contains(&story), "{rule:?}: {story}");
-        client.works(&format!("{rule:?}")).await;
+        client.works().await;
     }
     world.end(client).await;
 }
@@ -159,11 +159,11 @@ async fn an_end_between_two_requests_is_none() {
         for exchange in [Handshake, Post, Poll] {
             for fault in [Close, Reset] {
                 let rule = on(exchange).after(Body, fault).always();
-                let row = format!("{:?}, {rule:?}", world.case);
+                client.tries(&rule);
                 world.proxy.script([rule]);
                 world.proxy.reset_all();
-                assert_eq!(client.story().await, BROKEN, "{row}");
-                client.works(&row).await;
+                client.tells(BROKEN).await;
+                client.works().await;
             }
         }
         world.end(client).await;

@@ -60,9 +60,9 @@ async fn a_name_without_an_address(case: Case) {
 
     // The name is lost again, and what is connected does not need it.
     names.0.store(false, Ordering::Relaxed);
-    client.works("without a name").await;
+    client.works().await;
     world.proxy.reset_all();
-    assert_eq!(client.shown().await, "lost: Broken");
+    client.shows("lost: Broken").await;
     client.fails_to_connect().await;
     names.0.store(true, Ordering::Relaxed);
     client.comes_back().await;
@@ -82,9 +82,9 @@ async fn a_port_where_nobody_listens(case: Case) {
     client.comes_back().await;
 
     world.proxy.refuse().await;
-    client.works("before a reset").await;
+    client.works().await;
     world.proxy.reset_all();
-    assert_eq!(client.shown().await, "lost: Broken");
+    client.shows("lost: Broken").await;
     client.fails_to_connect().await;
     world.proxy.accept_again().await;
     client.comes_back().await;

@@ -42,15 +42,14 @@ async fn half_open(version: Version) {
     };
     let noticed = async |(nth, route)| {
         let world = world.beside(nth, case(route)).await;
-        let row = format!("{:?}", world.case);
         let mut client = world.client_of(patient(&world)).await;
         world.proxy.half_open();
         client.ask();
         // What polling has left idle is as dead as the rest, and a handshake that finds it waits in vain.
         let story = client.story().await;
         let story = story.replace("failed: HandshakeTimeout, ", "");
-        assert_eq!(story, "lost: PingTimeout, connected", "{row}");
-        client.works(&row).await;
+        assert_eq!(story, "lost: PingTimeout, connected", "{}", client.row);
+        client.works().await;
         world.proxy.reset_all();
         world.end(client).await;
     };
@@ -160,16 +159,16 @@ async fn in_vain() {
         // Where something else is waited for, the heartbeat is not to come first.
         let server = if story == NO_PING { &quick } else { &slow };
         let world = server.beside(index + 1, Case::current(route)).await;
-        let row = format!("{route:?}, {rule:?}");
         let mut client = world.client_of(patient(&world)).await;
+        client.tries(&rule);
         world.quiet().await;
         world.proxy.script([rule]);
         match is_opening {
             true => world.proxy.reset_all(),
             false => client.ask(),
         }
-        assert_eq!(client.story().await, story, "{row}");
-        client.works(&row).await;
+        client.tells(story).await;
+        client.works().await;
         world.proxy.reset_all();
         world.end(client).await;
     };
@@ -201,7 +200,7 @@ async fn a_stall_delays_and_loses_nothing(case: Case) {
     };
     let mut client = world.client().await;
     for direction in [ToServer, ToClient, ToServer, ToClient] {
-        let row = format!("{case:?}, {direction:?}");
+        client.tries(&direction);
         world.quiet().await;
         world.proxy.stall(direction);
         let before = world.proxy.seen();
@@ -215,14 +214,22 @@ async fn a_stall_delays_and_loses_nothing(case: Case) {
         }
         let stalled = world.proxy.seen();
         match direction {
-            ToClient => assert_eq!(stalled.bytes_to_client, before.bytes_to_client, "{row}"),
-            ToServer => assert_eq!(stalled.bytes_to_server, before.bytes_to_server, "{row}"),
+            ToClient => assert_eq!(
+                stalled.bytes_to_client, before.bytes_to_client,
+                "{}",
+                client.row
+            ),
+            ToServer => assert_eq!(
+                stalled.bytes_to_server, before.bytes_to_server,
+                "{}",
+                client.row
+            ),
         }
         world.proxy.resume();
         for number in said {
-            client.hears(number, &row).await;
+            client.hears(number).await;
         }
-        client.works(&row).await;
+        client.works().await;
     }
     world.end(client).await;
 }

@@ -66,7 +66,7 @@ async fn session(world: &World, http: &Http, text: &str) {
         .http(http.clone());
     let connecting = within(text, builder.connect()).await;
     let (socket, mut events) = connecting.expect(text);
-    if !connected_on_last_transport(&mut events, world.case).await {
+    if !connected_on_last_transport(&mut events, world.case.route).await {
         let event = next(&mut events).await;
         assert!(
             matches!(event, Event::Upgraded(Transport::WebSocket)),

@@ -42,20 +42,20 @@ async fn an_upgrade_that_breaks_before_its_end_leaves_the_session_on_polling() {
     in_both_revisions(&[Route::Upgrade], async |world| {
         let mut client = world.client().await;
         for (index, rule) in rules.iter().enumerate() {
-            let row = format!("{:?}, {rule:?}", world.case);
+            client.tries(rule);
             world.proxy.script([rule.clone()]);
             world.proxy.reset_all();
-            assert_eq!(client.story().await, BROKEN, "{row}");
-            client.works(&row).await;
+            client.tells(BROKEN).await;
+            client.works().await;
             world.struck(index + 1).await;
-            client.works(&row).await;
-            assert_eq!(client.transport, Some(Transport::Polling), "{row}");
+            client.works().await;
+            assert_eq!(client.transport, Some(Transport::Polling), "{}", client.row);
         }
         // The next session upgrades again.
         world.proxy.reset_all();
-        assert_eq!(client.story().await, BROKEN);
+        client.tells(BROKEN).await;
         client.settled().await;
-        client.works("at last").await;
+        client.works().await;
         world.end(client).await;
     })
     .await;
@@ -68,17 +68,17 @@ async fn an_upgrade_that_breaks_at_its_end_ends_the_session() {
     in_both_revisions(&[Route::Upgrade], async |world| {
         let mut client = world.client().await;
         for rule in every_place(Sent, UPGRADE) {
-            let row = format!("{:?}, {rule:?}", world.case);
+            client.tries(&rule);
             world.proxy.script([rule]);
             world.proxy.reset_all();
-            assert_eq!(client.story().await, BROKEN, "{row}");
+            client.tells(BROKEN).await;
             for _ in 0..3 {
                 client.ask();
             }
             let upgraded = format!("upgraded, {BROKEN}");
-            assert_eq!(client.story().await, upgraded, "{row}");
+            client.tells(&upgraded).await;
             client.settled().await;
-            client.works(&row).await;
+            client.works().await;
         }
         world.end(client).await;
     })

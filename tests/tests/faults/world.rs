@@ -1,11 +1,12 @@
 //! A real server, the relay in front of it, a client behind that, and a ledger of numbered events.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::fault::{FaultProxy, Rule, Seen};
-use conformance::{Case, JsServer, PATIENCE, Release, Route, builder_to, http, next, within};
+use conformance::{Case, JsServer, PATIENCE, Release, Route, builder_to, http, within};
 use engineio::{CloseReason, Version};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -101,9 +102,9 @@ impl World {
     pub(crate) async fn client_of(&self, builder: Builder) -> Client {
         let connecting = within("a connection", builder.connect());
         let mut client = self.numbering(connecting.await.unwrap());
-        assert_eq!(client.story().await, "connected");
+        client.tells("connected").await;
         client.settled().await;
-        client.works("at first").await;
+        client.works().await;
         client
     }
 
@@ -118,6 +119,7 @@ impl World {
     fn numbering(&self, (socket, events): (Socket, Events)) -> Client {
         Client {
             case: self.case,
+            row: format!("{:?}, at first", self.case),
             socket,
             events,
             transport: None,
@@ -164,7 +166,7 @@ impl World {
         let mut client = self.client().await;
         let mut notified = self.base + NUMBERS / 2;
         for (index, (rule, story)) in rows.iter().enumerate() {
-            let row = format!("{:?}, {trigger:?}, {rule:?}", self.case);
+            client.tries(&(trigger, rule));
             self.quiet().await;
             self.proxy.script([rule.clone()]);
             match trigger {
@@ -177,14 +179,14 @@ impl World {
             if story.ends_with("connected") {
                 let told = client.story().await;
                 let told = told.replace(&format!("number {notified}"), "heard");
-                assert_eq!(told, *story, "{row}");
+                assert_eq!(told, *story, "{}", client.row);
             } else if *story == "heard" {
-                client.hears(notified, &row).await;
+                client.hears(notified).await;
             } else {
-                assert_eq!(*story, "", "{row}");
+                assert_eq!(*story, "", "{}", client.row);
             }
             self.struck(index + 1).await;
-            client.works(&row).await;
+            client.works().await;
             client.settled().await;
         }
         self.end(client).await;
@@ -210,7 +212,9 @@ pub(crate) enum Trigger {
 
 /// A client that numbers what it says, and remembers what became of it.
 pub(crate) struct Client {
-    pub(crate) case: Case,
+    case: Case,
+    /// What is being tried, for whoever reads a failure.
+    pub(crate) row: String,
     pub(crate) socket: Socket,
     events: Events,
     /// As far as the stream has told.
@@ -226,7 +230,8 @@ pub(crate) struct Client {
 impl Client {
     /// The next event.
     pub(crate) async fn next(&mut self) -> Event {
-        let event = next(&mut self.events).await;
+        let event = within(&self.row, self.events.next()).await;
+        let event = event.expect("the stream is over");
         match &event {
             Event::Connected(connected) => self.transport = Some(connected.transport),
             Event::Upgraded(transport) => self.transport = Some(*transport),
@@ -234,6 +239,11 @@ impl Client {
             _ => {}
         }
         event
+    }
+
+    /// Whatever is awaited from now on is about this.
+    pub(crate) fn tries(&mut self, what: &impl Debug) {
+        self.row = format!("{:?}, {what:?}", self.case);
     }
 
     fn number(&self) -> u64 {
@@ -255,14 +265,19 @@ impl Client {
     pub(crate) async fn say(&mut self) -> u64 {
         let number = self.number();
         self.said.insert(number);
-        let said = within("room", self.socket.emit("number", number));
+        let said = within(&self.row, self.socket.emit("number", number));
         said.await.unwrap();
         number
     }
 
-    /// The next thing on the stream.
-    pub(crate) async fn shown(&mut self) -> String {
-        told(&self.next().await)
+    /// This is the next thing on the stream.
+    pub(crate) async fn shows(&mut self, what: &str) {
+        assert_eq!(told(&self.next().await), what, "{}", self.row);
+    }
+
+    /// This is what the stream shows until the namespace is joined.
+    pub(crate) async fn tells(&mut self, story: &str) {
+        assert_eq!(self.story().await, story, "{}", self.row);
     }
 
     /// What the stream shows until the namespace is joined, and that as well.
@@ -271,7 +286,7 @@ impl Client {
         while story.last().is_none_or(|last| last != "connected") {
             let event = self.next().await;
             story.push(told(&event));
-            assert!(!event.is_final(), "over for good: {story:?}");
+            assert!(!event.is_final(), "{}: {story:?}", self.row);
         }
         story.join(", ")
     }
@@ -279,7 +294,7 @@ impl Client {
     /// Two attempts come to nothing.
     pub(crate) async fn fails_to_connect(&mut self) {
         for _ in 0..2 {
-            assert_eq!(self.shown().await, "failed: Connect");
+            self.shows("failed: Connect").await;
         }
     }
 
@@ -287,7 +302,7 @@ impl Client {
     pub(crate) async fn comes_back(&mut self) {
         let story = self.story().await;
         assert_eq!(story.replace("failed: Connect, ", ""), "connected");
-        self.works("back again").await;
+        self.works().await;
         self.settled().await;
     }
 
@@ -298,27 +313,27 @@ impl Client {
             Route::WebSocket | Route::Upgrade => Transport::WebSocket,
         };
         while self.transport != Some(wanted) {
-            assert_eq!(told(&self.next().await), "upgraded");
+            assert_eq!(told(&self.next().await), "upgraded", "{}", self.row);
         }
     }
 
     /// Whatever is said now comes back, with nothing else in between: both directions work.
-    pub(crate) async fn works(&mut self, row: &str) {
+    pub(crate) async fn works(&mut self) {
         for _ in 0..2 {
             let number = self.say().await;
-            self.hears(number, row).await;
+            self.hears(number).await;
         }
     }
 
     /// This number is the next thing on the stream, but for an upgrade.
-    pub(crate) async fn hears(&mut self, number: u64, row: &str) {
+    pub(crate) async fn hears(&mut self, number: u64) {
         let heard = loop {
             match self.next().await {
                 Event::Upgraded(_) => {}
                 other => break told(&other),
             }
         };
-        assert_eq!(heard, format!("number {number}"), "{row}");
+        assert_eq!(heard, format!("number {number}"), "{}", self.row);
     }
 
     /// The server has seen each number at most once, and in order; each that came back; and each that it has answered.
