@@ -79,7 +79,9 @@ pub enum TransportErrorKind {
     Connect,
     /// The connection broke before the message was complete.
     Broken,
-    /// The answer is not HTTP, or not the answer to a WebSocket handshake.
+    /// The answer is not HTTP: another program listens there, or the server wants TLS.
+    NotHttp,
+    /// The answer is not the answer to a WebSocket handshake.
     NotWebSocket,
     /// The WebSocket protocol was violated.
     WebSocket,
@@ -94,6 +96,7 @@ impl fmt::Display for TransportErrorKind {
         f.write_str(match self {
             Self::Connect => "could not connect",
             Self::Broken => "the connection broke",
+            Self::NotHttp => "the answer is not HTTP",
             Self::NotWebSocket => "the server did not answer the WebSocket handshake as it must",
             Self::WebSocket => "the WebSocket connection failed",
             Self::TooLarge => "the server sent more than the limit allows",

@@ -196,6 +196,28 @@ async fn a_server_that_hangs_up_is_a_broken_connection() {
     assert_eq!(error.kind, TransportErrorKind::Broken);
 }
 
+/// Such as the first words of a server that wants TLS.
+#[tokio::test]
+async fn an_answer_that_is_not_http_is_told_as_such() {
+    for transport in [POLLING, WEBSOCKET] {
+        let (listener, endpoint) = listen();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            request(&mut stream).await;
+            stream
+                .write_all(b"\x15\x03\x01\0\x02\x02\x46")
+                .await
+                .unwrap();
+        });
+        let mut client = client(endpoint, config(transport));
+        let CloseReason::Transport(error) = closed(&mut client).await else {
+            panic!()
+        };
+        assert_eq!(error.kind, TransportErrorKind::NotHttp, "{error}");
+        assert!(error.to_string().starts_with("the answer is not HTTP: "));
+    }
+}
+
 #[tokio::test]
 async fn nobody_listening_is_a_connect_error_without_the_url() {
     let (listener, endpoint) = listen();

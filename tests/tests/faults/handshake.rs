@@ -64,7 +64,7 @@ fn request(exchange: Exchange) -> Vec<Row> {
     let not_its_answer = [
         (on.before(Request, Fault::say(ERROR)), "refused 502"),
         (on.before(Head, Fault::say(ERROR)), "refused 502"),
-        (on.before(Head, Fault::say(GARBAGE)), "Broken"),
+        (on.before(Head, Fault::say(GARBAGE)), "NotHttp"),
     ];
     every_place(on, Request)
         .chain(every_place(on, Head))

@@ -29,7 +29,10 @@ async fn a_post_that_breaks_ends_the_session_and_is_not_repeated() {
         (on(Post).inside(Body, Close), BROKEN),
         (on(Post).before(Request, Fault::say(ERROR)), refused),
         (on(Post).before(Head, Fault::say(ERROR)), refused),
-        (on(Post).before(Head, Fault::say(GARBAGE)), BROKEN),
+        (
+            on(Post).before(Head, Fault::say(GARBAGE)),
+            "lost: NotHttp, connected",
+        ),
         // Whole is whole, whatever becomes of the connection then.
         (on(Post).after(Body, Reset), ""),
         (on(Post).after(Body, Close), ""),
@@ -99,7 +102,8 @@ async fn a_poll_that_is_answered_with_something_else_ends_the_session() {
             "lost: closed, connected",
         ),
     ];
-    let garbage = (on(Poll).before(Head, Fault::say(GARBAGE)), BROKEN);
+    let not_http = "lost: NotHttp, connected";
+    let garbage = (on(Poll).before(Head, Fault::say(GARBAGE)), not_http);
     let rows = answers.map(|(answer, story)| (on(Poll).before(Head, Fault::say(answer)), story));
     let rows = [&rows[..], &[garbage]].concat();
     if let Some(world) = World::new(Case::current(Route::Polling)).await {

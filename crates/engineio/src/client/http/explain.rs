@@ -139,7 +139,7 @@ pub(super) fn explain(error: &dyn Error) -> String {
             .to_owned(),
     };
     // The cause is that of a connection, and does not say to whom.
-    let is_proxy = |error: &dyn Error| {
+    let is_proxy = |error: &(dyn Error + 'static)| {
         error
             .to_string()
             .starts_with("tunnel error: failed to create")
@@ -170,6 +170,13 @@ pub(super) fn is_tls_refusal(error: &dyn Error) -> bool {
     innermost(error).contains("received fatal alert: ")
 }
 
+/// Whether what the peer said cannot be read as the head of an answer.
+pub(super) fn is_not_http(error: &dyn Error) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
+        .any(hyper::Error::is_parse)
+}
+
 /// The innermost cause. The outer ones repeat "error sending request", and the outermost shows the URL.
 pub(super) fn innermost(error: &dyn Error) -> String {
     causes(error)
@@ -178,7 +185,7 @@ pub(super) fn innermost(error: &dyn Error) -> String {
         .unwrap_or_default()
 }
 
-fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
+fn causes(error: &dyn Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |&cause| cause.source())
 }
 
