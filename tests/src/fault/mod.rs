@@ -224,6 +224,13 @@ impl FaultProxy {
         self.relay.seen.borrow().clone()
     }
 
+    /// Forgets the requests that were seen so far: they are kept whole, which is too much for hours.
+    pub fn forget_requests(&self) {
+        self.relay
+            .seen
+            .send_modify(|seen| seen.requests = Vec::new());
+    }
+
     /// Waits until what has been seen is `enough`, which can have been before.
     ///
     /// # Panics
