@@ -18,6 +18,7 @@ mod proxy;
 mod reverse_proxy;
 mod route;
 pub mod sim;
+pub mod soak;
 mod tls;
 
 pub use case::{Case, Release};

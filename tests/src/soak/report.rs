@@ -1,0 +1,319 @@
+//! What is told of a soak, while it goes on and at its end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::Plan;
+use super::books::{Books, Phase};
+use super::promise::{Broken, Promise, Trace};
+use super::resources::{Memory, Slope, Told, memory_kib};
+use super::{ledger, watched};
+
+/// How it goes.
+#[derive(Debug, Clone)]
+pub struct Status {
+    elapsed: Duration,
+    phase: Phase,
+    busy: ledger::Counts,
+    watch: watched::Counts,
+    troubles: BTreeMap<&'static str, u64>,
+    broken: u64,
+}
+
+impl Status {
+    pub(super) fn new(
+        elapsed: Duration,
+        phase: Phase,
+        books: &Books,
+        troubles: BTreeMap<&'static str, u64>,
+    ) -> Self {
+        let (mut busy, mut watch) = (ledger::Counts::default(), watched::Counts::default());
+        let mut broken = 0;
+        let times = |broken: &[Broken]| broken.iter().map(|broken| broken.times).sum::<u64>();
+        books.each(|account| {
+            busy += account.counts();
+            broken += times(account.broken());
+        });
+        books.each_watch(|account| {
+            watch += account.counts();
+            broken += times(account.broken());
+        });
+        Self {
+            elapsed,
+            phase,
+            busy,
+            watch,
+            troubles,
+            broken,
+        }
+    }
+
+    /// How long it has been going on.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// Events that have arrived, in both directions.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.busy.down_seen + self.busy.up_seen + self.watch.announced
+    }
+
+    /// Troubles that have struck.
+    #[must_use]
+    pub fn troubles(&self) -> u64 {
+        self.troubles.values().sum()
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.elapsed.as_secs();
+        let phase = match self.phase {
+            Phase::Storm => "",
+            Phase::Fair | Phase::Quiet => ", settling",
+        };
+        write!(
+            f,
+            "{}:{:02}{phase}: {} events, {} sessions, {} notifications, {} gaps told, {} troubles, {} KiB, {} broken promises",
+            seconds / 60,
+            seconds % 60,
+            self.busy.down_seen + self.busy.up_seen,
+            self.busy.sessions,
+            self.watch.announced,
+            self.watch.resyncs,
+            self.troubles(),
+            Told(memory_kib()),
+            self.broken
+        )
+    }
+}
+
+/// What is held at one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Leftovers {
+    /// Tasks of the clients' runtime.
+    pub tasks: usize,
+    /// Tasks of the runtime around them.
+    pub world_tasks: usize,
+    /// File descriptors of the process, where the system tells.
+    pub descriptors: Option<usize>,
+}
+
+impl Leftovers {
+    pub(super) fn is_more_than(&self, before: &Self) -> bool {
+        self.tasks > before.tasks || self.descriptors > before.descriptors
+    }
+}
+
+/// What a soak has shown.
+#[derive(Debug)]
+pub struct Report {
+    seed: u64,
+    status: Status,
+    held: Option<(Leftovers, Leftovers)>,
+    range: Option<(u64, u64)>,
+    slope: Option<Slope>,
+    broken: Vec<Broken>,
+}
+
+impl Report {
+    pub(super) fn new(plan: &Plan, status: &Status, books: &Books, memory: &Memory) -> Self {
+        let mut broken = Vec::new();
+        books.each(|account| broken.extend_from_slice(account.broken()));
+        books.each_watch(|account| broken.extend_from_slice(account.broken()));
+        let slope = memory.slope();
+        if let Some(slope) = slope
+            && slope.over >= Plan::MIN_SLOPE
+            && slope.kib_per_minute > plan.max_slope
+        {
+            broken.push(left_behind(format!(
+                "{slope} is more than {} KiB a minute",
+                plan.max_slope
+            )));
+        }
+        Self {
+            seed: plan.seed,
+            status: status.clone(),
+            held: None,
+            range: memory.range(),
+            slope,
+            broken,
+        }
+    }
+
+    pub(super) fn held(mut self, start: Leftovers, end: Leftovers) -> Self {
+        if end.tasks > start.tasks {
+            let what = format!(
+                "{} tasks of the clients, {} at the start",
+                end.tasks, start.tasks
+            );
+            self.broken.push(left_behind(what));
+        }
+        if end.descriptors > start.descriptors {
+            let (end, start) = (Told(end.descriptors), Told(start.descriptors));
+            self.broken.push(left_behind(format!(
+                "{end} file descriptors, {start} at the start"
+            )));
+        }
+        self.held = Some((start, end));
+        self
+    }
+
+    /// Whether every promise was kept.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.broken.is_empty()
+    }
+
+    /// The promises that were broken.
+    #[must_use]
+    pub fn broken(&self) -> &[Broken] {
+        &self.broken
+    }
+
+    /// How it went.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    fn times(&self, promise: Promise) -> u64 {
+        let broken = self
+            .broken
+            .iter()
+            .filter(|broken| broken.promise == promise);
+        broken.map(|broken| broken.times).sum()
+    }
+
+    /// The same as one line of JSON.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let mut promises = serde_json::Map::new();
+        for promise in Promise::ALL {
+            promises.insert(promise.counted_as().to_owned(), self.times(promise).into());
+        }
+        serde_json::json!({
+            "seed": self.seed,
+            "clean": self.is_clean(),
+            "seconds": self.status.elapsed.as_secs(),
+            "events": self.status.events(),
+            "sessions": self.status.busy.sessions,
+            "notifications": self.status.watch.announced,
+            "troubles": self.status.troubles,
+            "broken": promises,
+            "kib_per_minute": self.slope.map(|slope| slope.kib_per_minute),
+            "tasks": self.held.map(|(start, end)| [start.tasks, end.tasks]),
+            "descriptors": self.held.map(|(start, end)| [start.descriptors, end.descriptors]),
+        })
+        .to_string()
+    }
+}
+
+fn left_behind(what: String) -> Broken {
+    Broken::new(
+        Promise::NothingIsLeftBehind,
+        "process",
+        what,
+        &Trace::default(),
+    )
+}
+
+impl fmt::Display for Slope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kib_per_minute,
+            over,
+        } = self;
+        write!(
+            f,
+            "{kib_per_minute:+.0} KiB a minute over {} s",
+            over.as_secs()
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for broken in &self.broken {
+            writeln!(f, "BROKEN PROMISE, {broken}")?;
+        }
+        let Status {
+            elapsed,
+            busy,
+            watch,
+            troubles,
+            ..
+        } = &self.status;
+        writeln!(f, "seed {}, {} s", self.seed, elapsed.as_secs())?;
+        write!(f, "troubles: {}:", self.status.troubles())?;
+        let mut separator = "";
+        for (name, times) in troubles {
+            write!(f, "{separator} {times} {name}")?;
+            separator = ",";
+        }
+        writeln!(f)?;
+        writeln!(
+            f,
+            "down: {} sent in {} sessions, {} seen, {} lost with their session, {} told as dropped unread, {} spoilt on the way",
+            busy.down_sent,
+            busy.sessions,
+            busy.down_seen,
+            busy.down_tail,
+            busy.down_lagged,
+            busy.garbled
+        )?;
+        writeln!(
+            f,
+            "up: {} accepted, {} told as sent, {} as unsent, {} refused; with questions {} seen, {} lost with their session",
+            busy.accepted, busy.sent, busy.unsent, busy.refused, busy.up_seen, busy.up_tail
+        )?;
+        writeln!(
+            f,
+            "acknowledgements: of {} questions {} were answered and {} settled otherwise; of {} replies {} arrived",
+            busy.asked, busy.answered, busy.unanswered, busy.replied, busy.replies_seen
+        )?;
+        writeln!(
+            f,
+            "watches: {} changes, {} announced, {} covered by one of {} resyncs; {} times down, {} times renewed, {} announced twice, by two connections",
+            watch.made,
+            watch.announced,
+            watch.covered,
+            watch.resyncs,
+            watch.down,
+            watch.renewed,
+            watch.again
+        )?;
+        for promise in Promise::ALL {
+            writeln!(f, "{}: {}", promise.counted_as(), self.times(promise))?;
+        }
+        writeln!(f, "memory slope: {}", Told(self.slope))?;
+        if let Some((least, most)) = self.range {
+            writeln!(f, "memory: {least} to {most} KiB after the warm-up")?;
+        }
+        if let Some((start, end)) = &self.held {
+            writeln!(
+                f,
+                "file descriptors: {} at the start, {} at the end",
+                Told(start.descriptors),
+                Told(end.descriptors)
+            )?;
+            writeln!(
+                f,
+                "tasks: {} at the start, {} at the end; around the clients {} and {}",
+                start.tasks, end.tasks, start.world_tasks, end.world_tasks
+            )?;
+        }
+        write!(
+            f,
+            "{}",
+            if self.is_clean() {
+                "clean"
+            } else {
+                "NOT CLEAN"
+            }
+        )
+    }
+}
