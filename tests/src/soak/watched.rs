@@ -305,7 +305,7 @@ mod tests {
                 account.announced("a", 1);
             }),
             (Promise::OnceAndInOrder, |account, _| {
-                account.announced("a", 1)
+                account.announced("a", 1);
             }),
         ];
         for (number, (promise, story)) in stories.into_iter().enumerate() {
