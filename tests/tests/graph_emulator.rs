@@ -34,6 +34,7 @@ over_every_route! {
     refused_namespaces_are_tried_again,
     dropping_the_watch_leaves_nothing_behind,
     rotation_misses_no_notification_and_leaks_no_connection,
+    what_a_connection_that_hangs_as_it_is_replaced_does_not_bring_is_made_up_for,
 }
 
 async fn every_shape_of_notification_arrives_by_both_forms_of_url(route: Route) {
@@ -59,23 +60,16 @@ async fn every_shape_of_notification_arrives_by_both_forms_of_url(route: Route) 
 }
 
 async fn rotation_misses_no_notification_and_leaks_no_connection(route: Route) {
-    // The URL is replaced again and again while numbered notifications flow. Once a second is as often
-    // as a watch does it.
+    // The URL is replaced again and again while numbered notifications flow.
     const ROTATIONS: u32 = 4;
     let emulator = emulator(|config| {
         config.settings.lifetime_ms = None;
         config.settings.announce_expiration = false;
+        // Two heartbeats show that a replaced connection has brought all it had.
+        config.ping_interval = Duration::from_millis(200);
     })
     .await;
-    let mut config = config();
-    config.renew_interval = Duration::from_secs(1);
-    config.overlap = Duration::from_millis(100);
-    let watch = builder(&emulator, static_token(&emulator), route).config(config);
-    let mut watch = within("a watch", watch.connect()).await.unwrap();
-    assert_eq!(
-        next(&mut watch).await,
-        WatchEvent::Resync(ResyncReason::Started)
-    );
+    let mut watch = rotating(&emulator, route).await;
 
     let mut renewed = 0;
     while renewed < ROTATIONS {
@@ -104,6 +98,43 @@ async fn rotation_misses_no_notification_and_leaks_no_connection(route: Route) {
     .await;
     drop(watch);
     within("the end", emulator.wait_for_connections(0)).await;
+}
+
+/// A watch that replaces its URL once a second, which is as often as a watch does it.
+async fn rotating(emulator: &Emulator, route: Route) -> Watch {
+    let mut config = config();
+    config.renew_interval = Duration::from_secs(1);
+    config.overlap = Duration::from_millis(100);
+    let watch = builder(emulator, static_token(emulator), route).config(config);
+    let mut watch = within("a watch", watch.connect()).await.unwrap();
+    let started = WatchEvent::Resync(ResyncReason::Started);
+    assert_eq!(next(&mut watch).await, started);
+    watch
+}
+
+async fn what_a_connection_that_hangs_as_it_is_replaced_does_not_bring_is_made_up_for(
+    route: Route,
+) {
+    let emulator = emulator(|config| {
+        config.settings.lifetime_ms = None;
+        config.settings.announce_expiration = false;
+        config.ping_interval = Duration::from_millis(500);
+        config.ping_timeout = Duration::from_secs(3);
+    })
+    .await;
+    let mut watch = rotating(&emulator, route).await;
+    emulator.freeze();
+    let sent = emulator.notify(&Sending::default());
+    assert_eq!(sent.receivers, 1);
+    // Nobody can know yet that the connection hangs, and in time a new one takes over.
+    assert_eq!(next(&mut watch).await, WatchEvent::Renewed);
+    let covered = loop {
+        match next(&mut watch).await {
+            WatchEvent::Renewed => {}
+            other => break other,
+        }
+    };
+    assert_eq!(covered, WatchEvent::Resync(ResyncReason::Handover));
 }
 
 #[tokio::test]

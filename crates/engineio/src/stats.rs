@@ -26,6 +26,11 @@ pub struct Stats {
     /// pings, and a client sees no round trip but one: the probe of an upgrade (`2probe` to `3probe`). It takes in
     /// the time that a ping waits behind other data on this side.
     pub heartbeat_rtt: Option<Duration>,
+    /// Heartbeats of the peer: its pings where it pings (revision 4), its pongs where this side does (revision 3). Only
+    /// those count that follow one another: a ping that was sent behind our answer to the one before it, and the answer to
+    /// a ping of ours. So when two of them have come since some moment, everything has come that the server had sent by
+    /// that moment: the second one was sent later.
+    pub heartbeats: u64,
 }
 
 impl Stats {
@@ -38,6 +43,7 @@ impl Stats {
             bytes_sent: self.bytes_sent.saturating_add(later.bytes_sent),
             bytes_received: self.bytes_received.saturating_add(later.bytes_received),
             heartbeat_rtt: later.heartbeat_rtt,
+            heartbeats: self.heartbeats.saturating_add(later.heartbeats),
         }
     }
 

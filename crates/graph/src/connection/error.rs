@@ -43,6 +43,19 @@ impl ConnectionError {
         )
     }
 
+    /// Whether the server has ended the connection itself, in its place behind all that it had sent before. Other
+    /// close codes than these may be those of something in between that has lost the server.
+    pub(crate) fn is_leave(&self) -> bool {
+        matches!(
+            self,
+            Self::Disconnected
+                | Self::NamespaceRefused { .. }
+                | Self::Lost(CloseReason::Remote {
+                    code: None | Some(1000)
+                })
+        )
+    }
+
     /// Whether connecting to the same URL again may succeed.
     ///
     /// False after a refusal that the server means: an HTTP status below 500 (other than those that

@@ -175,6 +175,17 @@ impl Notifications {
         self.engine_io
     }
 
+    /// Ready when all that the server had sent by now can be read, or when the connection is over: `true` is the first.
+    pub(crate) fn caught_up(&self) -> BoxFuture<'static, bool> {
+        match &self.hold {
+            Hold::Open(socket) => {
+                let socket = socket.clone();
+                Box::pin(async move { socket.caught_up().await.is_ok() })
+            }
+            Hold::Closing(_) | Hold::Left | Hold::Ended => Box::pin(std::future::ready(false)),
+        }
+    }
+
     /// Takes leave of the server. What has arrived is delivered; then, when the connection is
     /// closed, the stream ends.
     pub fn close(&mut self) {

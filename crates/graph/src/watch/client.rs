@@ -49,6 +49,8 @@ pub(super) struct Driver {
 struct Link {
     id: ConnectionId,
     state: LinkState,
+    /// Whether all has arrived that was sent before the connection was replaced.
+    caught_up: Option<BoxFuture<'static, bool>>,
 }
 
 enum LinkState {
@@ -139,6 +141,11 @@ impl Driver {
                         link.close();
                     }
                 }
+                Action::CatchUp(id) => {
+                    if let Some(link) = self.links.iter_mut().find(|link| link.id == id) {
+                        link.catch_up();
+                    }
+                }
                 // Closing: nothing new is begun.
                 _ if self.give_up_at.is_some() => {}
                 Action::FetchUrl { fresh_token } => {
@@ -152,7 +159,11 @@ impl Driver {
                     options.engine_io = self.engine_io.unwrap_or(options.engine_io);
                     let connecting = open(url, options);
                     let state = LinkState::Opening(Box::pin(connecting));
-                    self.links.push(Link { id, state });
+                    self.links.push(Link {
+                        id,
+                        state,
+                        caught_up: None,
+                    });
                 }
             }
         }
@@ -216,6 +227,12 @@ impl Drop for Driver {
 }
 
 impl Link {
+    fn catch_up(&mut self) {
+        if let LinkState::Up(notifications) = &self.state {
+            self.caught_up = Some(notifications.caught_up());
+        }
+    }
+
     /// Takes leave of the server; what still arrives is delivered.
     fn close(&mut self) {
         match &mut self.state {
@@ -235,18 +252,33 @@ impl Link {
                 Err(error) => Some(Input::Ended(self.id, error)),
             },
             LinkState::Up(notifications) => {
-                match std::task::ready!(Pin::new(notifications).poll_next(cx)) {
-                    Some(Ok(notification)) => {
+                match Pin::new(notifications).poll_next(cx) {
+                    Poll::Ready(Some(Ok(notification))) => {
                         return Poll::Ready(Some(Input::Notified(notification)));
                     }
-                    Some(Err(error)) => Some(Input::Ended(self.id, error)),
-                    None => None,
+                    Poll::Ready(Some(Err(error))) => Some(Input::Ended(self.id, error)),
+                    Poll::Ready(None) => None,
+                    // Nothing is left to be read.
+                    Poll::Pending => return self.poll_caught_up(cx).map(Some),
                 }
             }
             LinkState::Gone => return Poll::Pending,
         };
         self.state = LinkState::Gone;
         Poll::Ready(input)
+    }
+
+    /// A connection that ends first is told as such.
+    fn poll_caught_up(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        if let Some(caught_up) = &mut self.caught_up
+            && let Poll::Ready(caught_up) = caught_up.as_mut().poll(cx)
+        {
+            self.caught_up = None;
+            if caught_up {
+                return Poll::Ready(Input::CaughtUp(self.id));
+            }
+        }
+        Poll::Pending
     }
 }
 

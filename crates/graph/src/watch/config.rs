@@ -13,8 +13,9 @@ pub struct WatchConfig {
     pub renew_margin: Duration,
     /// When a URL without a known expiration is replaced. Default 30 minutes; at least 1 second.
     pub renew_interval: Duration,
-    /// How long a connection that was replaced is kept: what was sent on it before the new one was
-    /// up may still be under way. Default 2 seconds.
+    /// How long a connection that was replaced is kept at least. It is kept until all that was sent on it before the new
+    /// one was up has arrived, which takes two heartbeats of the service to know, 50 seconds as a rule; meanwhile
+    /// changes are announced twice. Default 2 seconds.
     pub overlap: Duration,
     /// How long after the last resync the application is told to resync to be safe, whether or not
     /// there is coverage; `None` for never. Default 15 minutes; at least 1 second.

@@ -28,7 +28,8 @@ pub enum WatchEvent {
         /// How long until the next attempt; zero when one is being made already.
         retry_in: Duration,
     },
-    /// A new connection, with a fresh URL, has taken over without a gap. Nothing needs to be done.
+    /// A new connection, with a fresh URL, has taken over. Nothing needs to be done: should it turn out that the one before
+    /// it had hung, [`ResyncReason::Handover`] says so.
     Renewed,
 }
 
@@ -57,6 +58,8 @@ pub enum ResyncReason {
     Expired,
     /// It is time for a precaution, because the service may drop notifications silently.
     Safety,
+    /// A connection that had been replaced broke, or hung, before all that was sent on it had arrived.
+    Handover,
     /// More notifications came than the application read; they were dropped.
     Lagged,
 }
@@ -66,7 +69,7 @@ impl ResyncReason {
     pub(crate) fn restores_coverage(self) -> bool {
         match self {
             Self::Started | Self::Reconnected => true,
-            Self::Expired | Self::Safety | Self::Lagged => false,
+            Self::Expired | Self::Safety | Self::Handover | Self::Lagged => false,
         }
     }
 
@@ -78,6 +81,7 @@ impl ResyncReason {
             Self::Reconnected => "reconnected",
             Self::Expired => "expired",
             Self::Safety => "safety",
+            Self::Handover => "handover",
             Self::Lagged => "lagged",
         }
     }

@@ -18,6 +18,10 @@ const MIN_RENEW_INTERVAL: Duration = Duration::from_secs(1);
 /// And between two precautions.
 const MIN_SAFETY_RESYNC: Duration = Duration::from_secs(1);
 
+/// So many replaced connections are kept at a time. More there are only where renewals follow one another faster than
+/// heartbeats.
+const MAX_RETIRING: usize = 4;
+
 /// A delay beyond this is as good as this, and cannot overflow a point in time.
 const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -36,6 +40,8 @@ pub(crate) enum Action {
     /// Connect, and report [`Input::Opened`] or [`Input::Ended`]; after the first also
     /// [`Input::Notified`] and at last `Ended`.
     Open(ConnectionId, NotificationUrl),
+    /// Report [`Input::CaughtUp`] when all has arrived that was sent on the connection by now.
+    CatchUp(ConnectionId),
     /// Close gracefully. What has arrived on the connection shall still be reported.
     Close(ConnectionId),
 }
@@ -49,6 +55,8 @@ pub(crate) enum Input {
     Opened(ConnectionId),
     /// A notification came, on whichever connection.
     Notified(Notification),
+    /// What [`Action::CatchUp`] waits for has arrived.
+    CaughtUp(ConnectionId),
     /// The connection could not be opened, or is over.
     Ended(ConnectionId, ConnectionError),
 }
@@ -90,8 +98,9 @@ pub(crate) enum Source {
 /// ```
 ///
 /// It goes on beside the coverage by an older connection, which is closed only after the new one is
-/// up, with some overlap: what was sent on it before may still be under way. When the covering connection is lost while `Resting`, `Waiting` comes next; otherwise the
-/// pursuit is under way already and just goes on. Without coverage it is never `Resting`.
+/// up, and after all that was sent on it before has arrived. When the covering connection is lost while `Resting`,
+/// `Waiting` comes next; otherwise the pursuit is under way already and just goes on. Without coverage it is never
+/// `Resting`.
 #[derive(Debug)]
 enum Pursuit {
     /// There is coverage, and it is not yet time to renew it.
@@ -115,6 +124,17 @@ struct Coverage {
     stable_at: Option<Instant>,
 }
 
+/// A connection that was replaced. It may have hung for a while when it was, and nobody would have noticed: so it is kept
+/// until it has caught up.
+#[derive(Clone, Copy, Debug)]
+struct Retiring {
+    id: ConnectionId,
+    /// When the overlap is over.
+    close_at: Instant,
+    /// Whether all that was sent on it before it was replaced has arrived, or has been made up for by a resync.
+    caught_up: bool,
+}
+
 /// What is known about the life of a URL.
 #[derive(Clone, Copy, Debug)]
 struct Lease {
@@ -126,8 +146,8 @@ pub(crate) struct Machine {
     config: WatchConfig,
     source: Source,
     coverage: Option<Coverage>,
-    /// The connection that was replaced, and when it is closed.
-    retiring: Option<(ConnectionId, Instant)>,
+    /// The connections that were replaced, the oldest first.
+    retiring: Vec<Retiring>,
     pursuit: Pursuit,
     /// Failed attempts since coverage was stable.
     failures: u32,
@@ -147,7 +167,7 @@ impl Machine {
             config,
             source,
             coverage: None,
-            retiring: None,
+            retiring: Vec::new(),
             pursuit: Pursuit::Resting,
             failures: 0,
             was_covered: false,
@@ -169,8 +189,15 @@ impl Machine {
             Input::Fetched(outcome) => self.fetched(now, outcome),
             Input::Opened(id) => self.opened(now, id),
             Input::Notified(notification) => self.report(WatchEvent::Notification(notification)),
+            Input::CaughtUp(id) => {
+                let mut retiring = self.retiring.iter_mut();
+                if let Some(retiring) = retiring.find(|retiring| retiring.id == id) {
+                    retiring.caught_up = true;
+                }
+            }
             Input::Ended(id, error) => self.ended(now, id, error),
         }
+        self.close_retired(now);
     }
 
     /// All that time can do.
@@ -187,9 +214,7 @@ impl Machine {
             }
             _ => {}
         }
-        if self.retiring.is_some_and(|(_, close_at)| close_at <= now) {
-            self.close_retiring();
-        }
+        self.close_retired(now);
         if is_reached(self.safety_resync_at, now) {
             self.resync(now, ResyncReason::Safety);
         }
@@ -213,7 +238,8 @@ impl Machine {
             Pursuit::Resting => self.coverage.as_ref().and_then(|c| c.lease.renew_at),
             Pursuit::Fetching { .. } | Pursuit::Opening { .. } => None,
         };
-        let close_at = self.retiring.map(|(_, close_at)| close_at);
+        let caught_up = self.retiring.iter().filter(|retiring| retiring.caught_up);
+        let close_at = caught_up.map(|retiring| retiring.close_at).min();
         let others = [close_at, self.safety_resync_at];
         pursuit
             .into_iter()
@@ -314,11 +340,7 @@ impl Machine {
         let was_covered = std::mem::replace(&mut self.was_covered, true);
         match old {
             Some(old) => {
-                self.close_retiring();
-                self.retiring = Some((old.id, after(now, self.config.overlap)));
-                if self.config.overlap.is_zero() {
-                    self.close_retiring();
-                }
+                self.retire(now, old.id);
                 if is_reached(old.lease.expires_at, now) {
                     self.resync(now, ResyncReason::Expired);
                 } else {
@@ -334,8 +356,13 @@ impl Machine {
         if matches!(self.pursuit, Pursuit::Opening { id, .. } if id == ended) {
             return self.retry(now, error.into(), false);
         }
-        if self.retiring.is_some_and(|(id, _)| id == ended) {
-            self.retiring = None;
+        if let Some(index) = self.retiring.iter().position(|one| one.id == ended) {
+            let retired = self.retiring.remove(index);
+            // A server that takes leave has sent all it had before.
+            if !retired.caught_up && !error.is_leave() {
+                self.resync(now, ResyncReason::Handover);
+            }
+            return;
         }
         if self.coverage.as_ref().is_none_or(|c| c.id != ended) {
             return;
@@ -390,14 +417,35 @@ impl Machine {
         }
     }
 
-    fn close_retiring(&mut self) {
-        if let Some((id, _)) = self.retiring.take() {
-            self.actions.push_back(Action::Close(id));
+    /// A connection has been replaced.
+    fn retire(&mut self, now: Instant, id: ConnectionId) {
+        if self.retiring.len() == MAX_RETIRING {
+            let oldest = self.retiring.remove(0);
+            self.actions.push_back(Action::Close(oldest.id));
+            if !oldest.caught_up {
+                self.resync(now, ResyncReason::Handover);
+            }
         }
+        self.actions.push_back(Action::CatchUp(id));
+        self.retiring.push(Retiring {
+            id,
+            close_at: after(now, self.config.overlap),
+            caught_up: false,
+        });
+    }
+
+    /// Closes those that have had their overlap and of which nothing is missing.
+    fn close_retired(&mut self, now: Instant) {
+        let retired = |one: &mut Retiring| one.caught_up && one.close_at <= now;
+        let retired = self.retiring.extract_if(.., retired);
+        self.actions
+            .extend(retired.map(|one| Action::Close(one.id)));
     }
 
     fn fail(&mut self, error: WatchError) {
-        self.close_retiring();
+        let retiring = self.retiring.drain(..);
+        self.actions
+            .extend(retiring.map(|one| Action::Close(one.id)));
         let covering = self.coverage.take().map(|coverage| coverage.id);
         let opening = match self.pursuit {
             Pursuit::Opening { id, .. } => Some(id),
@@ -422,6 +470,10 @@ impl Machine {
 
     fn resync(&mut self, now: Instant, reason: ResyncReason) {
         self.safety_resync_at = safety_resync_at(&self.config, now);
+        // Whatever is still missing of what was sent on the replaced ones was sent before.
+        for retiring in &mut self.retiring {
+            retiring.caught_up = true;
+        }
         self.report(WatchEvent::Resync(reason));
     }
 

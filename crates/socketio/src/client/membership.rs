@@ -92,6 +92,11 @@ pub(super) enum Control {
         id: MembershipId,
         done: Option<oneshot::Sender<()>>,
     },
+    /// All that the server has sent by now is awaited.
+    CatchUp {
+        id: MembershipId,
+        done: oneshot::Sender<()>,
+    },
     /// A new connection is wanted, now. Said again only when it has been heard.
     Reconnect,
     /// Somebody does not await this acknowledgement any more. If nothing is in here, its event has not been taken, and
@@ -217,6 +222,16 @@ impl Membership {
             // An error means that the task is gone, and the connection with it.
             finished.await.ok();
         }
+    }
+
+    pub(super) async fn catch_up(&self) -> Result<(), AckError> {
+        let (done, caught_up) = oneshot::channel();
+        let catch_up = Control::CatchUp { id: self.id, done };
+        // An error means that the task is gone, and the connection with it.
+        self.control
+            .send(Box::new(catch_up))
+            .map_err(|_| AckError::Disconnected)?;
+        caught_up.await.map_err(|_| AckError::Disconnected)
     }
 
     pub(super) async fn send(&self, command: Command) -> Result<(), EmitError> {

@@ -277,6 +277,21 @@ impl Socket {
         }
     }
 
+    /// Waits until all that the server had sent when this was called has arrived, and can be read: for two heartbeats of
+    /// the server, of which it can only have sent the second one later. With the usual heartbeat of 25 s that takes up to
+    /// 50 s. Cancel-safe.
+    ///
+    /// A connection can hang for as long without anybody noticing. Who replaces it by another one, and must not miss
+    /// anything, keeps it until this is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`AckError::Disconnected`] if the namespace is not connected, or the connection is lost first: then something may
+    /// be missing.
+    pub async fn caught_up(&self) -> Result<(), AckError> {
+        self.membership.catch_up().await
+    }
+
     /// Leaves the namespace, for all its handles. What was emitted before is sent first.
     ///
     /// Sent is not handled: the reference server drops events that it reads together with the DISCONNECT behind them,

@@ -11,6 +11,7 @@ fn counters(wire: &Wire) -> [u64; 4] {
         bytes_sent,
         bytes_received,
         heartbeat_rtt: _,
+        heartbeats: _,
     } = wire.connection.stats();
     [packets_sent, bytes_sent, packets_received, bytes_received]
 }
@@ -115,4 +116,23 @@ fn stats_tell_the_round_trip_of_the_heartbeat() {
     wire.at(655);
     wire.frame("3");
     assert_eq!(rtt_ms(&wire), Some(5));
+}
+
+#[test]
+fn a_ping_counts_as_a_heartbeat_behind_the_answer_to_the_one_before() {
+    let mut wire = Wire::websocket();
+    let heartbeats = |wire: &Wire| wire.connection.stats().heartbeats;
+    wire.frame("4hello");
+    assert_eq!(heartbeats(&wire), 0);
+    wire.frame("2");
+    assert_eq!(heartbeats(&wire), 1);
+    // It was sent before our answer to the first one has left, whenever it was.
+    wire.frame("2");
+    assert_eq!(heartbeats(&wire), 1);
+    assert_eq!(wire.actions(), ["> 3"]);
+    wire.frame("2");
+    assert_eq!(heartbeats(&wire), 2);
+    // Not the server's turn.
+    wire.frame("3");
+    assert_eq!(heartbeats(&wire), 2);
 }

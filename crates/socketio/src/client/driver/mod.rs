@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
 use super::dialer::{Call, Dialer};
-use super::membership::{Command, Control, Join, Shared};
+use super::membership::{Command, Control, Join, MembershipId, Shared};
 use super::provider::{Asked, Dial};
 use super::stats::LinkStats;
 use crate::error::{AckError, EmitError};
@@ -45,6 +45,8 @@ pub(super) struct Driver {
     acks: HashMap<AckKey, oneshot::Sender<Result<Args, AckError>>>,
     /// Who waits for DISCONNECT to have left, or for the close behind it.
     leavers: Vec<oneshot::Sender<()>>,
+    /// Who waits for all that the server has sent.
+    catching_up: Vec<CatchingUp>,
     /// The member whose events are not read. While there is one, nothing is read from the link, no event is handed
     /// over, and no link is opened: so all queues stay within their bounds.
     blocked: Option<NamespaceKey>,
@@ -61,6 +63,14 @@ enum Link {
     Asking(Asked<Dial>, Call),
     Up(Box<Live>),
     Closing(Box<Live>),
+}
+
+/// Somebody who waits for all that the server had sent at some moment.
+struct CatchingUp {
+    key: NamespaceKey,
+    /// With so many heartbeats of the link it has come.
+    heartbeats: u64,
+    done: oneshot::Sender<()>,
 }
 
 /// A link, and the span of its attempt.
@@ -100,6 +110,7 @@ impl Driver {
             turn: 0,
             acks: HashMap::new(),
             leavers: Vec::new(),
+            catching_up: Vec::new(),
             blocked: None,
             control,
             shared,
@@ -147,6 +158,7 @@ impl Driver {
                         self.leave(index, now);
                     }
                 }
+                Control::CatchUp { id, done } => self.catch_up(id, done),
                 Control::Reconnect => {
                     self.shared.reconnect_heard();
                     self.session.reconnect(now);
@@ -162,6 +174,20 @@ impl Driver {
             }
         }
         progress
+    }
+
+    /// Who is not connected is told at once: `done` is dropped.
+    fn catch_up(&mut self, id: MembershipId, done: oneshot::Sender<()>) {
+        self.catching_up.retain(|waiter| !waiter.done.is_closed());
+        let member = self.members.iter().find(|member| member.id == id);
+        if let (Some(member), Link::Up(live)) = (member, &self.link) {
+            self.catching_up.push(CatchingUp {
+                key: member.key,
+                // The first may have been under way already.
+                heartbeats: live.client.stats().heartbeats + 2,
+                done,
+            });
+        }
     }
 
     fn join(&mut self, join: Join, now: Instant) {
@@ -291,6 +317,7 @@ impl Driver {
             let ended = matches!(event, None | Some(engineio::Event::Closed(_)));
             if ended {
                 self.done = self.link_stats();
+                self.catching_up.clear();
                 self.link = Link::Down;
                 self.shared.closed(self.dialer.first_transport());
             }

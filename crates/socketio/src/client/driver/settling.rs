@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use engineio::CloseReason;
 
-use super::{Driver, Link, takes};
+use super::{CatchingUp, Driver, Link, takes};
 use crate::client::dialer::Call;
 use crate::client::socket::AckHandle;
 use crate::client::stats::LinkStats;
@@ -233,6 +233,18 @@ impl Driver {
             }
             member.status.unsent(self.session.depth(member.key));
             member.mailbox.flush();
+        }
+        if let Link::Up(live) = &self.link {
+            let heartbeats = live.client.stats().heartbeats;
+            let session = &self.session;
+            let over = |waiter: &mut CatchingUp| {
+                waiter.heartbeats <= heartbeats || !session.is_joined(waiter.key)
+            };
+            for waiter in self.catching_up.extract_if(.., over) {
+                if session.is_joined(waiter.key) {
+                    waiter.done.send(()).ok();
+                }
+            }
         }
         self.shared.set_writable(writable);
         *self.shared.lock_stats() = self.link_stats();
