@@ -391,12 +391,16 @@ impl Session {
     }
 
     /// Tells that the program stops or resumes reading from the link. Meanwhile an answer to CONNECT may wait unread:
-    /// a namespace that is retried does not give up the link for the lack of one, and waits anew afterwards.
+    /// a namespace that is retried does not give up the link for the lack of one, and waits anew afterwards. Unread may
+    /// also be what tells a server's revision: nothing is made of its silence.
     pub fn set_reading(&mut self, now: Instant, reading: bool) {
         if reading && !self.reading {
             let renewed = later(now, self.config.connect_timeout);
             for deadline in self.slots.iter_mut().filter_map(Slot::lasting_deadline) {
                 *deadline = renewed;
+            }
+            if let Link::Open(link) = &mut self.link {
+                link.protocol.renew_grace(now);
             }
         }
         self.reading = reading;
@@ -458,6 +462,7 @@ impl Session {
             self.open_link();
         }
         if let Link::Open(link) = &mut self.link
+            && self.reading
             && link.protocol.end_grace(now)
         {
             self.connect_waiting(now);
@@ -495,7 +500,7 @@ impl Session {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let link = match &self.link {
             Link::Waiting { at } => Some(*at),
-            Link::Open(link) => link.protocol.deadline(),
+            Link::Open(link) if self.reading => link.protocol.deadline(),
             _ => None,
         };
         let reading = self.reading;

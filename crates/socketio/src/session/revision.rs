@@ -52,6 +52,13 @@ pub(super) enum Doubt {
     Watching,
 }
 
+impl Doubt {
+    fn grace(now: Instant) -> Self {
+        let until = later(now, AUTO_GRACE);
+        Self::Grace { until }
+    }
+}
+
 /// How `/` stands on a link of revision 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Root {
@@ -134,8 +141,7 @@ impl Finding {
         } else if self.found == Some(Version::V4) {
             Doubt::Watching
         } else {
-            let until = later(now, AUTO_GRACE);
-            Doubt::Grace { until }
+            Doubt::grace(now)
         };
         if certain {
             self.found = Some(Version::V4);
@@ -214,6 +220,13 @@ impl Protocol {
             *self = Self::R5(Doubt::Watching);
         }
         due
+    }
+
+    /// A grace that is not over begins anew.
+    pub(super) fn renew_grace(&mut self, now: Instant) {
+        if let Self::R5(doubt @ Doubt::Grace { .. }) = self {
+            *doubt = Doubt::grace(now);
+        }
     }
 
     pub(super) fn admission(&self, namespace: &Namespace, auth: &Auth) -> Admission {

@@ -1,5 +1,6 @@
 //! What a program can see of its connection: unread events, sent events, numbers.
 
+use futures_util::FutureExt as _;
 use socketio::Overflow;
 
 use super::*;
@@ -273,4 +274,42 @@ async fn the_numbers_of_a_connection() {
         again.engine.bytes_sent > after.engine.bytes_sent,
         "the sum of both connections"
     );
+}
+
+#[tokio::test]
+async fn two_heartbeats_show_that_all_that_was_sent_has_come() {
+    let server = Server::start().await;
+    let (socket, mut events, mut peer) = server.joined().await;
+    // A heartbeat before the question says nothing of what was sent between the two.
+    peer.heartbeat().await;
+    let mut caught_up = std::pin::pin!(socket.caught_up());
+    assert_eq!(caught_up.as_mut().now_or_never(), None);
+    // What is emitted behind the question leaves when that has been heard.
+    socket.emit("asked", ()).await.unwrap();
+    peer.expect(r#"2["asked"]"#).await;
+    peer.send(r#"2["late"]"#).await;
+    // This one may have been under way.
+    peer.heartbeat().await;
+    socket.emit("more", ()).await.unwrap();
+    peer.expect(r#"2["more"]"#).await;
+    assert_eq!(caught_up.as_mut().now_or_never(), None);
+    peer.heartbeat().await;
+    assert_eq!(within(caught_up).await, Ok(()));
+    assert_eq!(message(next(&mut events).await).json(), r#"["late"]"#);
+}
+
+#[tokio::test]
+async fn who_is_disconnected_never_catches_up() {
+    let server = Server::start().await;
+    let (socket, mut events, peer) = server.joined().await;
+    let lose = async {
+        drop(peer);
+        next(&mut events).await
+    };
+    let (caught_up, lost) = within(async { tokio::join!(socket.caught_up(), lose) }).await;
+    assert!(matches!(lost, Event::Disconnected { .. }), "{lost:?}");
+    assert_eq!(caught_up, Err(AckError::Disconnected));
+    // Nor does who is not connected yet.
+    let asked = within(socket.caught_up()).await;
+    assert_eq!(asked, Err(AckError::Disconnected));
 }

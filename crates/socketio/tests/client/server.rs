@@ -193,6 +193,13 @@ impl Peer {
         self.frame(Message::text(format!("4{text}"))).await;
     }
 
+    /// Pings, and awaits the answer, which is the next thing that must come.
+    pub async fn heartbeat(&mut self) {
+        self.frame(Message::text("2")).await;
+        let answer = self.receive().await;
+        assert_eq!(answer, Some(Message::text("3")));
+    }
+
     pub async fn send_binary(&mut self, bytes: &'static [u8]) {
         self.frame(Message::binary(Bytes::from_static(bytes))).await;
     }

@@ -80,6 +80,21 @@ fn a_server_in_doubt_gets_a_grace() {
 }
 
 #[test]
+fn the_silence_of_a_server_that_is_not_read_says_nothing() {
+    let mut script = wanting(&["/"]);
+    script.link_opened_as(Version::V4, WEBSOCKET, None);
+    script.session.set_reading(script.now, false);
+    assert_eq!(script.due_in(), None);
+    script.after(10 * AUTO_GRACE);
+    script.wants(&[]);
+    // What has come meanwhile is read now, and time enough is left for it.
+    script.session.set_reading(script.now, true);
+    assert_eq!(script.due_in(), Some(AUTO_GRACE));
+    script.server("0");
+    script.wants(&["close link"]);
+}
+
+#[test]
 fn the_answer_of_any_namespace_ends_the_doubt() {
     let mut script = wanting(&["/a"]);
     script.link_opened_as(Version::V4, WEBSOCKET, None);
