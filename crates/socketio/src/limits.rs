@@ -2,8 +2,9 @@
 
 /// Limits of a connection.
 ///
-/// In the worst case each namespace holds the buffered bytes, the held bytes and the queued bytes, and the connection one unfinished
-/// packet of [`codec`](Self::codec)'s size.
+/// In the worst case each namespace holds the buffered bytes (twice, if [sent events are
+/// told](crate::session::Join::report_sent)), the held bytes and the queued bytes, and the connection one unfinished packet
+/// of [`codec`](Self::codec)'s size.
 ///
 /// ```
 /// let mut limits = socketio::Limits::default();
@@ -16,10 +17,11 @@ pub struct Limits {
     /// sent: a server drops the connection on more than its own limit, which is 10 as a rule.
     pub codec: socketio_codec::Limits,
     /// How many events may wait in a namespace that is not connected. Default: 1024, a second or two of a busy
-    /// program, as long as an ordinary reconnection takes.
+    /// program, as long as an ordinary reconnection takes. With [`report_sent`](crate::session::Join::report_sent), so
+    /// many may also wait to be told while the connection does not read; further ones are counted.
     pub max_buffered_events: usize,
     /// How many bytes they may have. One more event is taken while they have fewer, however large it is: so any
-    /// event can be sent, and the last one may exceed the limit. Default: 16 MiB.
+    /// event can be sent, and the last one may exceed the limit. The same for those that wait to be told. Default: 16 MiB.
     pub max_buffered_bytes: usize,
     /// How many events of the server are held until it answers CONNECT; at more, the connection is given up. A server
     /// sends events that early only when it restores a session. Default: 16,384.

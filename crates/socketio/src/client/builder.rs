@@ -319,8 +319,10 @@ impl Builder {
 
     /// Tells which events of this side are handed to the connection, as
     /// [`Event::Sent`](crate::event::Event::Sent): the counterpart, for what is sent, of the events that are received.
-    /// They must be read like those: with [`Overflow::Backpressure`], who reads must not wait, between two events, for
-    /// more emits than the queue holds. Default: no.
+    /// They take their place in the queue like those, but nobody who emits waits for their being read. With
+    /// [`Overflow::Backpressure`], while the queue is full, a limited number of them waits beside it
+    /// ([`Limits::max_buffered_events`], [`Limits::max_buffered_bytes`]); further ones are only counted, by
+    /// [`Event::SentMore`](crate::event::Event::SentMore). Default: no.
     #[must_use]
     pub fn report_sent(mut self, report: bool) -> Self {
         self.first.join.report_sent = report;

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use engineio::Bytes;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use futures_util::task::AtomicWaker;
@@ -17,6 +16,7 @@ use super::Event;
 use super::membership::Membership;
 use crate::error::EmitError;
 use crate::overflow::Overflow;
+use crate::session::content_len;
 
 /// Everything that happens in one namespace, in order: first [`Event::Connected`], behind the failures before it if
 /// those are told, then the server's events and the namespace's lifecycle. The stream ends behind an event that
@@ -178,12 +178,11 @@ impl Queue {
 
 /// What an event holds beyond its place in the queue.
 fn bytes(event: &Event) -> usize {
-    let (json, attachments) = match event {
-        Event::Message(message) => (message.json(), message.attachments()),
-        Event::Sent(event) => (event.json(), event.attachments()),
-        _ => return 0,
-    };
-    json.len() + attachments.iter().map(Bytes::len).sum::<usize>()
+    match event {
+        Event::Message(message) => content_len(&message.event),
+        Event::Sent(event) => content_len(event),
+        _ => 0,
+    }
 }
 
 impl Mailbox {

@@ -76,7 +76,8 @@ pub struct Join {
     /// Whether events are sent again until they are acknowledged, with
     /// [`Session::emit_retried`](super::Session::emit_retried).
     pub retries: Option<Retries>,
-    /// Whether events that are sent are told, as [`Event::Sent`](crate::event::Event::Sent).
+    /// Whether events that are sent are told, as [`Event::Sent`](crate::event::Event::Sent), or counted, as
+    /// [`Event::SentMore`](crate::event::Event::SentMore).
     pub report_sent: bool,
 }
 

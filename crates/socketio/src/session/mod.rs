@@ -64,6 +64,8 @@ use revision::Finding;
 
 pub use acks::AckKey;
 pub use config::{Auth, Config, Join, Offline};
+#[cfg(feature = "client")]
+pub(crate) use namespace::content_len;
 pub use namespace::{AckTicket, AuthKey, NamespaceKey};
 pub use revision::AUTO_GRACE;
 pub use sending::Depth;
@@ -478,14 +480,27 @@ impl Session {
     /// The next thing to tell the user of a namespace.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<(NamespaceKey, Event)> {
-        self.events.pop_front()
+        let (key, event) = self.events.pop_front()?;
+        self.told(key, &event);
+        Some((key, event))
     }
 
     /// The next thing to tell the user of this namespace, whatever there is to tell others before.
     #[must_use]
     pub fn poll_event_of(&mut self, key: NamespaceKey) -> Option<Event> {
         let index = self.events.iter().position(|(of, _)| *of == key)?;
-        self.events.remove(index).map(|(_, event)| event)
+        let (_, event) = self.events.remove(index)?;
+        self.told(key, &event);
+        Some(event)
+    }
+
+    /// An event was taken.
+    fn told(&mut self, key: NamespaceKey, event: &Event) {
+        if let Event::Sent(event) = event
+            && let Some(active) = active(&mut self.slots, key)
+        {
+            active.reports.remove(event);
+        }
     }
 
     /// The next outcome of [`emit_with_ack`](Self::emit_with_ack). These have a queue of their own: who waits for an

@@ -111,6 +111,7 @@ pub(super) struct Active {
     pub(super) attempts: u32,
     pub(super) buffer: Buffer,
     pub(super) retries: RetryQueue,
+    pub(super) reports: Reports,
     /// Where the server keeps this namespace's state over an interruption.
     pub(super) recovery: Option<Recovery>,
     pub(super) phase: Phase,
@@ -233,6 +234,7 @@ impl Active {
             attempts: 0,
             buffer: Buffer::default(),
             retries: RetryQueue::default(),
+            reports: Reports::default(),
             recovery: None,
             phase,
         }
@@ -309,6 +311,37 @@ impl IntoIterator for Buffer {
     }
 }
 
+/// What is told of sent events and was not taken yet: the events themselves, whose senders wait for nobody to take them.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    events: usize,
+    bytes: usize,
+}
+
+impl Reports {
+    /// Whether there was room for one more.
+    pub(super) fn add(&mut self, event: &Event, limits: &Limits) -> bool {
+        let room =
+            self.events < limits.max_buffered_events && self.bytes < limits.max_buffered_bytes;
+        if room {
+            self.events += 1;
+            self.bytes += content_len(event);
+        }
+        room
+    }
+
+    pub(super) fn remove(&mut self, event: &Event) {
+        self.events -= 1;
+        self.bytes -= content_len(event);
+    }
+}
+
+/// Bytes of an event's content.
+pub(crate) fn content_len(event: &Event) -> usize {
+    let attachments = event.attachments().iter().map(bytes::Bytes::len);
+    event.json().len() + attachments.sum::<usize>()
+}
+
 /// Events that came before the answer to CONNECT: a server that restores a session sends what was missed first.
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -319,12 +352,7 @@ pub(super) struct Held {
 impl Held {
     /// Whether there was room for it.
     pub(super) fn push(&mut self, event: Event, id: Option<u64>, limits: &Limits) -> bool {
-        let attachments = event
-            .attachments()
-            .iter()
-            .map(bytes::Bytes::len)
-            .sum::<usize>();
-        self.bytes = self.bytes.saturating_add(event.json().len() + attachments);
+        self.bytes = self.bytes.saturating_add(content_len(&event));
         self.events.push((event, id));
         self.events.len() <= limits.max_held_events && self.bytes <= limits.max_held_bytes
     }

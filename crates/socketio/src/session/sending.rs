@@ -243,30 +243,49 @@ impl Session {
         if events == 0 {
             return;
         }
-        // However many there are, and nobody reads: they are told together with those that nothing came behind.
-        let latest = self.events.iter_mut().rev().find(|(of, _)| *of == key);
-        if let Some((
-            _,
-            super::Event::Unsent {
-                events: sum,
-                error: same,
-            },
-        )) = latest
-            && std::mem::discriminant(same) == std::mem::discriminant(&error)
-        {
-            *sum = sum.saturating_add(events);
-        } else {
-            self.events
-                .push_back((key, super::Event::Unsent { events, error }));
-        }
+        self.count(key, super::Event::Unsent { events, error });
     }
 
     /// Sends an event, and tells so where that was asked for.
     pub(super) fn send_in(&mut self, key: NamespaceKey, mut outgoing: Outgoing) {
-        let reported = outgoing.take_reported();
-        self.events
-            .extend(reported.map(|event| (key, super::Event::Sent(event))));
+        if let Some(event) = outgoing.take_reported() {
+            let limits = &self.config.limits;
+            let room = active(&mut self.slots, key)
+                .is_some_and(|active| active.reports.add(&event, limits));
+            // Who emits must not wait until this is read: it may be the reader.
+            match room {
+                true => self.events.push_back((key, super::Event::Sent(event))),
+                false => self.count(key, super::Event::SentMore(1)),
+            }
+        }
         self.send(outgoing);
+    }
+
+    /// Tells a number of events. However many there are, and nobody reads: they are told together with those that
+    /// nothing came behind but other numbers.
+    fn count(&mut self, key: NamespaceKey, more: super::Event) {
+        let newest = self.events.iter_mut().rev().filter(|(of, _)| *of == key);
+        for (_, event) in newest {
+            match (event, &more) {
+                (
+                    super::Event::Unsent { events, error },
+                    super::Event::Unsent {
+                        events: more,
+                        error: why,
+                    },
+                ) if std::mem::discriminant(error) == std::mem::discriminant(why) => {
+                    *events = events.saturating_add(*more);
+                    return;
+                }
+                (super::Event::SentMore(events), super::Event::SentMore(more)) => {
+                    *events = events.saturating_add(*more);
+                    return;
+                }
+                (super::Event::Unsent { .. } | super::Event::SentMore(_), _) => {}
+                _ => break,
+            }
+        }
+        self.events.push_back((key, more));
     }
 
     /// Takes leave of a namespace that is joined.

@@ -1,5 +1,6 @@
 //! Who is faster than the other side waits, and nothing is lost.
 
+use super::adversarial::until;
 use super::*;
 
 #[tokio::test]
@@ -108,4 +109,104 @@ async fn a_link_that_is_lost_while_nobody_reads_is_replaced_when_somebody_does()
     ));
     let _peer = server.rejoined().await;
     assert!(matches!(next(&mut events).await, Event::Connected(_)));
+}
+
+/// Serves a client that is to answer so many questions in words of its own, and then to acknowledge them.
+async fn ask(mut peer: Peer, total: usize) -> Peer {
+    for n in 0..total {
+        peer.send(&format!(r#"2{n}["ask",{n}]"#)).await;
+    }
+    let (mut answers, mut acks) = (0, 0);
+    while (answers, acks) != (total, total) {
+        let text = peer.text().await;
+        if text.starts_with(r#"2["answer","#) {
+            assert_eq!(text, format!(r#"2["answer",{answers}]"#));
+            answers += 1;
+        } else if text.starts_with('3') {
+            assert_eq!(text, format!("3{acks}[]"));
+            assert_eq!(
+                answers,
+                acks + 1,
+                "each acknowledgement comes behind its answer"
+            );
+            acks += 1;
+        }
+    }
+    peer
+}
+
+/// Reads so many questions and answers each before it reads on.
+async fn answer(socket: &Socket, events: &mut Events, total: usize) {
+    let mut read = 0;
+    while read < total {
+        let Event::Message(mut message) = next(events).await else {
+            continue;
+        };
+        assert_eq!(message.parse::<usize>().unwrap(), read);
+        within(socket.emit("answer", read)).await.unwrap();
+        within(message.ack().unwrap().reply(())).await.unwrap();
+        read += 1;
+    }
+}
+
+#[tokio::test]
+async fn who_answers_each_event_before_the_next_one_does_not_wait_for_itself() {
+    const TOTAL: usize = 500;
+    for report in [false, true] {
+        let server = Server::start().await;
+        let client = server.client("").event_queue(100).report_sent(report);
+        let (socket, mut events, peer) = server.joined_by(client).await;
+        let serving = tokio::spawn(ask(peer, TOTAL));
+        until(|| socket.stats().queued_events >= 100).await;
+        answer(&socket, &mut events, TOTAL).await;
+        within(serving).await.unwrap();
+    }
+}
+
+/// What others emit comes first, and there is no end of it.
+#[tokio::test]
+async fn who_answers_each_event_does_not_wait_for_the_reports_of_others() {
+    const TOTAL: usize = 100;
+    let server = Server::start().await;
+    let client = server.client("").event_queue(10).report_sent(true);
+    let (socket, mut events, peer) = server.joined_by(client).await;
+    let emitter = socket.clone();
+    let emitting = tokio::spawn(async move {
+        while emitter.emit("noise", ()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    });
+    let serving = tokio::spawn(ask(peer, TOTAL));
+    until(|| socket.stats().queued_events >= 10).await;
+    settle().await;
+    answer(&socket, &mut events, TOTAL).await;
+    emitting.abort();
+    within(serving).await.unwrap();
+}
+
+/// The connection stops reading for all its namespaces.
+#[tokio::test]
+async fn who_answers_in_one_namespace_does_not_wait_for_the_reader_of_another() {
+    const TOTAL: usize = 100;
+    let server = Server::start().await;
+    let client = server.client("").event_queue(TOTAL).report_sent(true);
+    let (socket, mut events, mut peer) = server.joined_by(client).await;
+    let serve = async {
+        peer.expect("0/b,").await;
+        peer.send(r#"0/b,{"sid":"b"}"#).await;
+    };
+    let joining = socket.namespace("/b").event_queue(2).connect();
+    let (joined, ()) = within(async { tokio::join!(joining, serve) }).await;
+    let (b, b_events) = joined.unwrap();
+    let serving = tokio::spawn(async move {
+        for n in 0..TOTAL - 1 {
+            peer.feed(&format!(r#"2{n}["ask",{n}]"#)).await;
+        }
+        peer.send(r#"2/b,["n"]"#).await;
+        peer
+    });
+    until(|| socket.stats().queued_events == TOTAL - 1 && b.stats().queued_events == 2).await;
+    answer(&socket, &mut events, TOTAL - 1).await;
+    drop(b_events);
+    within(serving).await.unwrap();
 }

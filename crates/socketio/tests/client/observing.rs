@@ -102,24 +102,36 @@ async fn sent_events_are_told_in_their_place() {
 }
 
 #[tokio::test]
-async fn who_emits_without_reading_what_was_sent_waits() {
+async fn who_emits_without_reading_what_was_sent_does_not_wait() {
+    const TOTAL: u64 = 10_000;
     let server = Server::start().await;
+    let mut limits = Limits::default();
+    limits.max_buffered_events = 8;
     let client = server.client("").report_sent(true).event_queue(4);
-    let (socket, mut events, _peer) = server.joined_by(client).await;
-    let emitting = tokio::spawn(async move {
-        for number in 0..1000 {
-            socket.emit("n", number).await.unwrap();
+    let (socket, mut events, mut peer) = server.joined_by(client.limits(limits)).await;
+    let serving = tokio::spawn(async move {
+        for number in 0..TOTAL {
+            peer.expect(&format!(r#"2["n",{number}]"#)).await;
         }
+        peer
     });
-    settle().await;
-    assert!(!emitting.is_finished());
-    for number in 0..1000 {
-        match next(&mut events).await {
-            Event::Sent(event) => assert_eq!(event.json(), format!(r#"["n",{number}]"#)),
-            other => panic!("{other:?}"),
-        }
+    for number in 0..TOTAL {
+        within(socket.emit("n", number)).await.unwrap();
     }
-    within(emitting).await.unwrap();
+    let mut peer = within(serving).await.unwrap();
+    assert_eq!(socket.stats().queued_events, 4);
+    for number in 0..4 + 8 {
+        let told = next(&mut events).await;
+        assert!(
+            matches!(&told, Event::Sent(event) if event.json() == format!(r#"["n",{number}]"#)),
+            "{number}: {told:?}"
+        );
+    }
+    assert_eq!(next(&mut events).await, Event::SentMore(TOTAL - 4 - 8));
+    // Who reads on is told of each again.
+    socket.emit("read", ()).await.unwrap();
+    peer.expect(r#"2["read"]"#).await;
+    assert!(matches!(next(&mut events).await, Event::Sent(event) if event.name() == "read"));
 }
 
 #[tokio::test]

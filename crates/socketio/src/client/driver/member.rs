@@ -26,7 +26,6 @@ pub(super) struct Member {
     /// Who provides the auth payload, and the answer under way.
     pub(super) auth: Option<Provider<Option<Json>>>,
     pub(super) asked: Option<(AuthKey, Asked<Option<Json>>)>,
-    pub(super) reports_sent: bool,
     /// How many of the commands had to wait: too long for what is to leave at once.
     pub(super) late: usize,
     /// Commands that will not be carried out, and whose senders do not know it.
@@ -47,7 +46,6 @@ impl Member {
             mailbox: join.mailbox,
             auth: join.auth,
             asked: None,
-            reports_sent: join.settings.report_sent,
             late: 0,
             unsent: 0,
             span: tracing::debug_span!("namespace", name = %join.namespace),

@@ -396,7 +396,7 @@ impl Driver {
             member.refuse_commands();
             return false;
         }
-        if !takes(&self.session, member, writable, self.blocked.is_some()) {
+        if !takes(&self.session, key, writable) {
             return false;
         }
         let Poll::Ready(Some(command)) = member.commands.poll_recv(cx) else {
@@ -440,10 +440,9 @@ impl Driver {
     }
 }
 
-/// Whether what is emitted in a namespace can leave or be buffered now.
-fn takes(session: &Session, member: &Member, writable: bool, blocked: bool) -> bool {
-    // What is to be told of each must be read, too.
-    let told = blocked && member.reports_sent;
-    let leaves = writable || !session.is_joined(member.key);
-    !told && leaves && session.has_room(member.key)
+/// Whether what is emitted in a namespace can leave or be buffered now. Whether events are read has no part in it: the
+/// reader may be who waits for this.
+fn takes(session: &Session, key: NamespaceKey, writable: bool) -> bool {
+    let leaves = writable || !session.is_joined(key);
+    leaves && session.has_room(key)
 }

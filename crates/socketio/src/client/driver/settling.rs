@@ -166,7 +166,8 @@ impl Driver {
                 }
             }
             Event::Unsent { events, error } => tracing::debug!(events, %error, "not sent"),
-            Event::Message(_) | Event::Upgraded(_) | Event::Sent(_) | Event::Lagged(_) => {}
+            Event::Message(_) | Event::Upgraded(_) | Event::Sent(_) => {}
+            Event::SentMore(_) | Event::Lagged(_) => {}
         }
         let last = event.is_final();
         if last {
@@ -226,9 +227,9 @@ impl Driver {
     }
 
     pub(super) fn finish_round(&mut self) {
-        let (writable, blocked) = (self.is_writable(), self.blocked.is_some());
+        let writable = self.is_writable();
         for member in &mut self.members {
-            if !takes(&self.session, member, writable, blocked) {
+            if !takes(&self.session, member.key, writable) {
                 member.late = member.commands.len();
             }
             member.status.unsent(self.session.depth(member.key));

@@ -238,6 +238,7 @@ impl Script {
                     format!("{name} connect error: {error}; {}", retry(retry_in))
                 }
                 Event::Sent(event) => format!("{name} sent {}", event.json()),
+                Event::SentMore(events) => format!("{name} sent {events} more"),
                 Event::Unsent { events, error } => format!("{name} {events} unsent: {error}"),
                 Event::Lagged(events) => format!("{name} lagged by {events}"),
             });

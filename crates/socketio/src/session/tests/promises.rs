@@ -112,7 +112,7 @@ impl Ledger {
                     told.ended = retry_in.is_none();
                 }
                 Event::Unsent { events, .. } => told.unsent += events,
-                Event::Sent(_) | Event::Lagged(_) => {}
+                Event::Sent(_) | Event::SentMore(_) | Event::Lagged(_) => {}
             }
         }
         while let Some((key, _)) = script.session.poll_ack() {

@@ -113,6 +113,69 @@ fn events_that_are_sent_are_told_when_they_leave() {
 }
 
 #[test]
+fn sent_events_that_nobody_takes_notice_of_are_counted() {
+    let settings = Join {
+        report_sent: true,
+        ..Join::default()
+    };
+    let mut script = Script::with(|config| config.limits.max_buffered_events = 3);
+    let key = script.try_join_with("/", settings).unwrap();
+    script.link_opened();
+    script.server(REPLY);
+    script.skip();
+    for name in ["a", "b", "c"] {
+        script.emit(key, name).unwrap();
+    }
+    // Other numbers between them do not add up to a queue without end.
+    for _ in 0..1000 {
+        script.emit(key, "more").unwrap();
+        for error in [EmitError::NotWritable, EmitError::NotConnected] {
+            script.session.tell_unsent(key, 1, error);
+        }
+    }
+    assert_eq!(script.session.events.len(), 6);
+    assert!(script.session.poll_event().is_some());
+    script.emit(key, "d").unwrap();
+    script.emit(key, "more").unwrap();
+    script.tells(&[
+        r#"/ sent ["b"]"#,
+        r#"/ sent ["c"]"#,
+        "/ sent 1000 more",
+        &format!("/ 1000 unsent: {}", EmitError::NotWritable),
+        &format!("/ 1000 unsent: {}", EmitError::NotConnected),
+        r#"/ sent ["d"]"#,
+        "/ sent 1 more",
+    ]);
+    assert!(script.session.poll_event_of(key).is_none());
+    script.emit(key, "e").unwrap();
+    assert!(matches!(
+        script.session.poll_event_of(key),
+        Some(Event::Sent(_))
+    ));
+}
+
+#[test]
+fn sent_events_that_nobody_takes_notice_of_are_bounded_in_bytes_too() {
+    let settings = Join {
+        report_sent: true,
+        ..Join::default()
+    };
+    let mut script = Script::with(|config| config.limits.max_buffered_bytes = 20);
+    let key = script.try_join_with("/", settings).unwrap();
+    script.link_opened();
+    script.server(REPLY);
+    script.skip();
+    let name = "x".repeat(15);
+    for _ in 0..2 {
+        for _ in 0..4 {
+            script.emit(key, &name).unwrap();
+        }
+        let sent = format!(r#"/ sent ["{name}"]"#);
+        script.tells(&[&sent, &sent, "/ sent 2 more"]);
+    }
+}
+
+#[test]
 fn what_was_accepted_and_will_not_be_sent_is_told() {
     let (mut script, root) = Script::joined();
     script.link_lost();
