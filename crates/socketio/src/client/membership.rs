@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Timeout;
 
+use super::commands::{Commands, CommandsEnd, commands};
 use super::events::{Events, Mailbox, Queue, mailbox};
 use super::provider::Provider;
 use super::socket::Socket;
@@ -37,7 +38,7 @@ pub(super) struct Membership {
     pub(super) retries: Option<Retries>,
     queue: Arc<Queue>,
     pub(super) status: Arc<Status>,
-    pub(super) commands: mpsc::Sender<Box<Command>>,
+    pub(super) commands: Commands,
     pub(super) control: mpsc::UnboundedSender<Box<Control>>,
     pub(super) shared: Arc<Shared>,
 }
@@ -45,7 +46,7 @@ pub(super) struct Membership {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MembershipId(u64);
 
-/// What is sent in a namespace. Boxed in its channel: an idle channel reserves room for 32.
+/// What is sent in a namespace.
 pub(super) enum Command {
     Emit(Event),
     /// To be dropped unless it can leave at once.
@@ -85,7 +86,7 @@ pub(super) enum Wish {
 
 /// What a task is told beside what is to be sent. Nobody ever waits to say it, so handles can say it when they are
 /// dropped; and each is said at most once per handle or awaited acknowledgement, so the unbounded channel has a bound.
-/// Boxed in its channel, too.
+/// Boxed in its channel: an idle one reserves room for 32.
 pub(super) enum Control {
     Join(Box<Join>),
     Leave {
@@ -112,7 +113,7 @@ pub(super) struct Join {
     pub(super) auth: Option<Provider<Option<Json>>>,
     pub(super) membership: Weak<Membership>,
     pub(super) status: Arc<Status>,
-    pub(super) commands: mpsc::Receiver<Box<Command>>,
+    pub(super) commands: CommandsEnd,
     pub(super) mailbox: Mailbox,
     pub(super) joined: oneshot::Sender<Result<(), ConnectError>>,
 }
@@ -169,7 +170,7 @@ impl Membership {
     ) -> Result<(Socket, Events, Outcome), ConnectError> {
         let id = MembershipId(shared.last_id.fetch_add(1, Ordering::Relaxed));
         let status = Arc::new(Status::default());
-        let (commands, commands_end) = mpsc::channel(COMMANDS);
+        let (commands, commands_end) = commands(COMMANDS);
         let (mailbox, inbox) = mailbox(
             settings.event_queue,
             shared.max_queued_bytes,
@@ -232,22 +233,6 @@ impl Membership {
             .send(Box::new(catch_up))
             .map_err(|_| AckError::Disconnected)?;
         caught_up.await.map_err(|_| AckError::Disconnected)
-    }
-
-    pub(super) async fn send(&self, command: Command) -> Result<(), EmitError> {
-        self.commands
-            .send(Box::new(command))
-            .await
-            .map_err(|_| EmitError::Disconnected)
-    }
-
-    /// Sends if the task takes it now.
-    pub(super) fn try_send(&self, command: Command, full: EmitError) -> Result<(), EmitError> {
-        let sent = self.commands.try_send(Box::new(command));
-        sent.map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => full,
-            mpsc::error::TrySendError::Closed(_) => EmitError::Disconnected,
-        })
     }
 
     /// Refuses what would be refused later, when nobody listens any more.

@@ -2,6 +2,7 @@
 //! Engine.IO [`Client`](engineio::client::Client).
 
 mod builder;
+mod commands;
 mod dialer;
 mod driver;
 mod events;

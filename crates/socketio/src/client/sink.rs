@@ -8,12 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::Sink;
 use socketio_codec::Event;
-use tokio::sync::mpsc;
 
+use super::commands::Permit;
 use super::membership::{Command, Membership};
 use crate::error::EmitError;
 
-type Permit = mpsc::OwnedPermit<Box<Command>>;
 type Reserving = Pin<Box<dyn Future<Output = Result<Permit, EmitError>> + Send>>;
 
 /// A [`Sink`] of events; see [`Socket::sink`](crate::Socket::sink). It is ready when there is room for one more event.
@@ -34,13 +33,6 @@ impl EmitSink {
     }
 }
 
-fn reserve(commands: mpsc::Sender<Box<Command>>) -> Reserving {
-    Box::pin(async move {
-        let permit = commands.reserve_owned().await;
-        permit.map_err(|_| EmitError::Disconnected)
-    })
-}
-
 impl Sink<Event> for EmitSink {
     type Error = EmitError;
 
@@ -50,7 +42,7 @@ impl Sink<Event> for EmitSink {
         }
         let mut reserving = match self.reserving.take() {
             Some(reserving) => reserving,
-            None => reserve(self.membership.commands.clone()),
+            None => Box::pin(self.membership.commands.reserve()),
         };
         match reserving.as_mut().poll(cx) {
             Poll::Ready(permit) => {
@@ -69,15 +61,10 @@ impl Sink<Event> for EmitSink {
         self.membership
             .check(&event, self.membership.ack_digits())?;
         let permit = self.permit.take().ok_or(EmitError::BufferFull)?;
-        // A permit outlives the end of the namespace, and what is sent with it then is nobody's.
-        if self.membership.commands.is_closed() {
-            return Err(EmitError::Disconnected);
-        }
-        permit.send(Box::new(match self.membership.retries {
+        permit.send(match self.membership.retries {
             None => Command::Emit(event),
             Some(_) => Command::EmitRetried(event),
-        }));
-        Ok(())
+        })
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), EmitError>> {

@@ -62,7 +62,7 @@ impl Socket {
         async move {
             let event = event?;
             match self.membership.retries {
-                None => self.membership.send(Command::Emit(event)).await,
+                None => self.membership.commands.send(Command::Emit(event)).await,
                 Some(retries) => {
                     self.acknowledged(event, Wish::Retried(retries.timeout))
                         .await
@@ -84,7 +84,9 @@ impl Socket {
             None => Command::Emit(event),
             Some(_) => Command::EmitRetried(event),
         };
-        self.membership.try_send(command, EmitError::BufferFull)
+        self.membership
+            .commands
+            .try_send(command, EmitError::BufferFull)
     }
 
     /// Sends an event if it can leave at once, and drops it otherwise: for what is worthless later, such as a position.
@@ -106,6 +108,7 @@ impl Socket {
             return Err(EmitError::NotWritable);
         }
         self.membership
+            .commands
             .try_send(Command::EmitVolatile(event), EmitError::NotWritable)
     }
 
@@ -193,7 +196,7 @@ impl Socket {
             awaited: awaited.clone(),
         };
         // A command that is still to be sent goes with this future.
-        self.membership.send(command).await?;
+        self.membership.commands.send(command).await?;
         let mut pending = PendingReply {
             settled,
             awaited,
@@ -369,7 +372,7 @@ impl AckHandle {
         let reply = self.prepare(&args);
         async move {
             let (membership, command) = reply?;
-            membership.send(command).await
+            membership.commands.send(command).await
         }
     }
 
@@ -426,7 +429,7 @@ mod tests {
         }
         let told = std::iter::from_fn(|| control_end.try_recv().ok());
         let forget = told.filter(|control| matches!(**control, Control::AckDropped(_)));
-        let queued = socket.membership.commands.max_capacity();
+        let queued = socket.membership.commands.max_room();
         assert_eq!(forget.count(), queued);
     }
 }

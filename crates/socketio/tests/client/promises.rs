@@ -256,3 +256,63 @@ async fn volatile_events_do_not_wait_for_each_other() {
     assert_eq!(read + dropped, accepted);
     assert!(dropped > 0);
 }
+
+/// Several tasks emit in a namespace, each in its own way, while the server puts them out of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_emitted_while_the_namespace_ends_is_sent_refused_or_told() {
+    const ROUNDS: usize = 2_000;
+    let server = Server::start().await;
+    let (root, mut root_events, mut peer) = server.joined().await;
+    let serving = tokio::spawn(async move {
+        for round in 0..ROUNDS {
+            let (connect, name) = (format!("0/{round},"), format!("/{round},"));
+            let mut seen = 0;
+            loop {
+                let text = peer.text().await;
+                if text == connect {
+                    peer.send(&format!(r#"0{name}{{"sid":"n"}}"#)).await;
+                } else if text.starts_with(r#"2["count""#) {
+                    peer.send(&format!(r#"2["seen",{seen}]"#)).await;
+                    break;
+                } else if text.starts_with(&format!("2{name}")) {
+                    seen += 1;
+                    if seen == 1 + round % 20 {
+                        peer.send(&format!("1{name}")).await;
+                    }
+                }
+            }
+        }
+    });
+    for round in 0..ROUNDS {
+        let joining = root.namespace(&format!("/{round}")).connect();
+        let (socket, mut events) = within(joining).await.unwrap();
+        let emit = |way: usize| {
+            let socket = socket.clone();
+            tokio::spawn(async move {
+                let mut sent = 0;
+                while socket.is_active() {
+                    let taken = match way {
+                        0 => socket.emit("e", ()).await,
+                        1 => socket.try_emit("e", ()),
+                        _ => socket.emit_timeout("e", (), LONG).await,
+                    };
+                    sent += u64::from(taken.is_ok());
+                    tokio::task::yield_now().await;
+                }
+                sent
+            })
+        };
+        let emitting = futures_util::future::join_all((0..3).map(emit));
+        let mut unsent = 0;
+        while let Some(event) = within(events.next()).await {
+            if let Event::Unsent { events, .. } = event {
+                unsent += events;
+            }
+        }
+        let accepted: u64 = within(emitting).await.into_iter().map(Result::unwrap).sum();
+        root.emit("count", ()).await.unwrap();
+        let seen: u64 = message(next(&mut root_events).await).parse().unwrap();
+        assert_eq!(accepted, seen + unsent, "round {round}: {unsent} unsent");
+    }
+    within(serving).await.unwrap();
+}

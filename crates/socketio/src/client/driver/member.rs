@@ -5,10 +5,11 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use socketio_codec::{Args, Json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::Span;
 
 use crate::client::Event;
+use crate::client::commands::CommandsEnd;
 use crate::client::events::Mailbox;
 use crate::client::membership::{Command, Join, Membership, MembershipId, Status, Wish};
 use crate::client::provider::{Asked, Provider};
@@ -21,7 +22,7 @@ pub(super) struct Member {
     pub(super) id: MembershipId,
     pub(super) membership: Weak<Membership>,
     pub(super) status: Arc<Status>,
-    pub(super) commands: mpsc::Receiver<Box<Command>>,
+    pub(super) commands: CommandsEnd,
     pub(super) mailbox: Mailbox,
     /// Who provides the auth payload, and the answer under way.
     pub(super) auth: Option<Provider<Option<Json>>>,
@@ -75,9 +76,8 @@ impl Drop for Member {
 }
 
 /// Takes no more commands, and tells how many were there that nobody awaits anything of.
-fn refused(commands: &mut mpsc::Receiver<Box<Command>>) -> u64 {
-    commands.close();
-    let refused = std::iter::from_fn(|| commands.try_recv().ok());
+fn refused(commands: &mut CommandsEnd) -> u64 {
+    let refused = commands.end();
     refused.filter(|command| command.is_unawaited()).count() as u64
 }
 

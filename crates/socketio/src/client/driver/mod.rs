@@ -210,8 +210,7 @@ impl Driver {
             // Its last event waits for a reader, and nothing may come behind that.
             return member.refuse_commands();
         }
-        member.commands.close();
-        while let Ok(command) = member.commands.try_recv() {
+        for command in member.commands.end() {
             execute(&mut self.session, &mut self.acks, key, *command, now);
         }
         self.session.leave(now, key);
