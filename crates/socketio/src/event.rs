@@ -38,10 +38,11 @@ pub enum Event<A> {
     /// [`report_sent`](crate::Builder::report_sent). An event that waits for a connection is told when it leaves, one
     /// that is retried each time it does; acknowledgements are not told.
     Sent(socketio_codec::Event),
-    /// So many further events of this side were handed to the connection in this place, and are only counted: nobody had
-    /// read of those before them, and so many that tell of each wait within
+    /// So many further events of this side were handed to the connection in this place, and are only counted: the
+    /// connection did not read, because nobody read its events, and as many as
     /// [`Limits::max_buffered_events`](crate::Limits::max_buffered_events) and
-    /// [`Limits::max_buffered_bytes`](crate::Limits::max_buffered_bytes). Nothing that was sent is lost by that.
+    /// [`max_buffered_bytes`](crate::Limits::max_buffered_bytes) allow waited to be told already. Of what was sent,
+    /// nothing is lost by that.
     SentMore(u64),
     /// So many events or acknowledgements had been accepted, and will not be sent after all. Their senders do not wait
     /// for an outcome any more, so it is told here.

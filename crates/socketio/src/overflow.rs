@@ -8,7 +8,8 @@
 pub enum Overflow {
     /// The connection stops reading, for all its namespaces, until half of the queue has been read: so the server is
     /// slowed down, and nothing is lost. Meanwhile the heartbeat deadline of this side is suspended, acknowledgements are
-    /// not received, and the loss of the connection is not noticed. A server does not wait for ever: it drops a client
+    /// not received, and the loss of the connection is, as a rule, not noticed: what is emitted then is taken, and lost.
+    /// Sending waits for no reader. A server does not wait for ever: it drops a client
     /// that does not answer its pings.
     #[default]
     Backpressure,

@@ -28,8 +28,10 @@ use crate::session::content_len;
 /// connection stops reading, for all its namespaces, until half of the queue has been read. Who only sends can drop the
 /// `Events` instead: what would have gone there is discarded.
 ///
-/// A reader that waits for something else meanwhile, such as room for an event of its own while there is no connection,
-/// waits for itself: read in a task of its own, or have the events dropped.
+/// A reader may emit and reply between two events: while there is a connection, that does not depend on what is read. But
+/// with a full queue nothing replaces a connection that is lost; a reader that waits then for room for an event of its
+/// own, because as many as may wait for a connection do already, waits for itself. Where that can be, read in a task of
+/// its own, or have the events dropped.
 ///
 /// When the runtime ends that the connection lives on, the stream ends without a last event.
 ///

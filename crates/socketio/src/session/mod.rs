@@ -394,7 +394,8 @@ impl Session {
 
     /// Tells that the program stops or resumes reading from the link. Meanwhile an answer to CONNECT may wait unread:
     /// a namespace that is retried does not give up the link for the lack of one, and waits anew afterwards. Unread may
-    /// also be what tells a server's revision: nothing is made of its silence.
+    /// also be what tells a server's revision: nothing is made of its silence. And sent events that are to be told are
+    /// only counted when too many wait to be taken: [`Event::SentMore`].
     pub fn set_reading(&mut self, now: Instant, reading: bool) {
         if reading && !self.reading {
             let renewed = later(now, self.config.connect_timeout);

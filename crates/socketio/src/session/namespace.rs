@@ -319,15 +319,13 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    /// Whether there was room for one more.
-    pub(super) fn add(&mut self, event: &Event, limits: &Limits) -> bool {
-        let room =
-            self.events < limits.max_buffered_events && self.bytes < limits.max_buffered_bytes;
-        if room {
-            self.events += 1;
-            self.bytes += content_len(event);
-        }
-        room
+    pub(super) fn has_room(&self, limits: &Limits) -> bool {
+        self.events < limits.max_buffered_events && self.bytes < limits.max_buffered_bytes
+    }
+
+    pub(super) fn add(&mut self, event: &Event) {
+        self.events += 1;
+        self.bytes += content_len(event);
     }
 
     pub(super) fn remove(&mut self, event: &Event) {

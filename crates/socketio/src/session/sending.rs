@@ -248,14 +248,15 @@ impl Session {
 
     /// Sends an event, and tells so where that was asked for.
     pub(super) fn send_in(&mut self, key: NamespaceKey, mut outgoing: Outgoing) {
-        if let Some(event) = outgoing.take_reported() {
-            let limits = &self.config.limits;
-            let room = active(&mut self.slots, key)
-                .is_some_and(|active| active.reports.add(&event, limits));
+        if let Some(event) = outgoing.take_reported()
+            && let Some(active) = active(&mut self.slots, key)
+        {
             // Who emits must not wait until this is read: it may be the reader.
-            match room {
-                true => self.events.push_back((key, super::Event::Sent(event))),
-                false => self.count(key, super::Event::SentMore(1)),
+            if self.reading || active.reports.has_room(&self.config.limits) {
+                active.reports.add(&event);
+                self.events.push_back((key, super::Event::Sent(event)));
+            } else {
+                self.count(key, super::Event::SentMore(1));
             }
         }
         self.send(outgoing);

@@ -1,5 +1,7 @@
 //! Who is faster than the other side waits, and nothing is lost.
 
+use socketio::Retries;
+
 use super::adversarial::until;
 use super::*;
 
@@ -209,4 +211,79 @@ async fn who_answers_in_one_namespace_does_not_wait_for_the_reader_of_another() 
     answer(&socket, &mut events, TOTAL - 1).await;
     drop(b_events);
     within(serving).await.unwrap();
+}
+
+/// The loss is not noticed: what is emitted is taken, and lost as what is under way may be.
+#[tokio::test]
+async fn who_emits_into_a_lost_link_while_nobody_reads_does_not_wait() {
+    const TOTAL: usize = 5_000;
+    let server = Server::start().await;
+    let client = server.client("").event_queue(4);
+    let (socket, mut events, mut peer) = server.joined_by(client).await;
+    for n in 0..4 {
+        peer.send(&format!(r#"2{n}["n",{n}]"#)).await;
+    }
+    until(|| socket.stats().queued_events == 4).await;
+    drop(peer);
+    let mut read = message(next(&mut events).await);
+    for n in 0..TOTAL {
+        let emitting = socket.emit("lost", (n, "x".repeat(1000)));
+        within(emitting).await.unwrap();
+    }
+    within(read.ack().unwrap().reply(())).await.unwrap();
+    let mut asking = Box::pin(socket.emit_with_ack("lost", (), LONG));
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(asking.as_mut().poll(cx).is_pending());
+    settle().await;
+    assert!(asking.as_mut().poll(cx).is_pending() && socket.is_connected());
+    // What the server has sent can be read, and then it is told.
+    for n in 1..4 {
+        let number: usize = message(next(&mut events).await).parse().unwrap();
+        assert_eq!(number, n);
+    }
+    let lost = next(&mut events).await;
+    assert!(
+        matches!(
+            lost,
+            Event::Disconnected {
+                retry_in: Some(_),
+                ..
+            }
+        ),
+        "{lost:?}"
+    );
+    assert_eq!(within(asking).await, Err(AckError::Disconnected));
+    let _peer = server.rejoined().await;
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+}
+
+/// The acknowledgement is not read before the events are, but there is an end of waiting for it.
+#[tokio::test]
+async fn who_awaits_acknowledgements_between_events_does_not_wait_for_ever() {
+    const TOTAL: usize = 20;
+    let server = Server::start().await;
+    let mut retries = Retries::default();
+    (retries.max, retries.timeout) = (1, Duration::from_millis(20));
+    let client = server.client("").event_queue(4).retries(retries);
+    let (socket, mut events, mut peer) = server.joined_by(client).await;
+    for n in 0..TOTAL {
+        peer.send(&format!(r#"2["n",{n}]"#)).await;
+    }
+    until(|| socket.stats().queued_events == 4).await;
+    let serving = tokio::spawn(async move {
+        while let Some(text) = peer.any_text().await {
+            let id = text
+                .strip_prefix('2')
+                .and_then(|text| text.split('[').next());
+            peer.send(&format!("3{}[]", id.unwrap())).await;
+        }
+    });
+    for n in 0..TOTAL {
+        let number: usize = message(next(&mut events).await).parse().unwrap();
+        assert_eq!(number, n);
+        let outcome = within(socket.emit("answer", n)).await;
+        let is_told = matches!(outcome, Ok(()) | Err(EmitError::NotAcknowledged));
+        assert!(is_told && (n > 0 || outcome.is_err()), "{n}: {outcome:?}");
+    }
+    serving.abort();
 }

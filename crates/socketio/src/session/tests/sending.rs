@@ -113,7 +113,7 @@ fn events_that_are_sent_are_told_when_they_leave() {
 }
 
 #[test]
-fn sent_events_that_nobody_takes_notice_of_are_counted() {
+fn sent_events_are_counted_when_too_many_of_them_wait_unread() {
     let settings = Join {
         report_sent: true,
         ..Join::default()
@@ -123,6 +123,11 @@ fn sent_events_that_nobody_takes_notice_of_are_counted() {
     script.link_opened();
     script.server(REPLY);
     script.skip();
+    for _ in 0..5 {
+        script.emit(key, "read").unwrap();
+    }
+    script.tells(&[r#"/ sent ["read"]"#; 5]);
+    script.session.set_reading(script.now, false);
     for name in ["a", "b", "c"] {
         script.emit(key, name).unwrap();
     }
@@ -155,7 +160,7 @@ fn sent_events_that_nobody_takes_notice_of_are_counted() {
 }
 
 #[test]
-fn sent_events_that_nobody_takes_notice_of_are_bounded_in_bytes_too() {
+fn sent_events_that_wait_unread_are_bounded_in_bytes_too() {
     let settings = Join {
         report_sent: true,
         ..Join::default()
@@ -165,6 +170,7 @@ fn sent_events_that_nobody_takes_notice_of_are_bounded_in_bytes_too() {
     script.link_opened();
     script.server(REPLY);
     script.skip();
+    script.session.set_reading(script.now, false);
     let name = "x".repeat(15);
     for _ in 0..2 {
         for _ in 0..4 {
