@@ -271,3 +271,23 @@ fn a_client_that_is_dropped_has_nothing_more_to_tell() {
     account.close();
     assert_eq!(broken(&account), []);
 }
+
+#[test]
+fn what_is_settled_is_forgotten_some_time_later_and_stays_settled() {
+    let (mut account, _) = joined();
+    for number in 1..=3_000 {
+        account.client_asks(number);
+        account.client_sent(Up::Asked, number);
+        account.client_answered(number, Answer::Unknown);
+    }
+    // Late as it is, it is not a question that somebody has to settle.
+    (1..=3_000).for_each(|number| account.server_saw("one", Up::Asked, number));
+    assert!(account.is_settled());
+    assert!(account.questions.len() <= 1_025);
+
+    account.client_asks(3_001);
+    (3_002..=6_000).for_each(|number| account.client_asks(number));
+    account.client_answered(6_000, Answer::Unknown);
+    assert_eq!(account.questions.unsettled(), Some(3_001));
+    assert_eq!(broken(&account), []);
+}
