@@ -36,7 +36,7 @@ pub const OVERDUE: Duration = Duration::from_secs(15);
 pub struct Account {
     name: String,
     sessions: HashMap<String, Session>,
-    /// Those that only the server knows, oldest first.
+    /// Those that only one side may still tell of, oldest first.
     half_known: VecDeque<String>,
     /// The session that the client says it is in.
     current: Option<String>,

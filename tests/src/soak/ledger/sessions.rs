@@ -6,8 +6,9 @@ use super::session::{Session, Side};
 use super::{Account, short};
 use crate::soak::promise::Promise;
 
-/// Sessions that the server has opened and the client may still hear of.
-const MAX_HALF_KNOWN: usize = 64;
+/// Sessions of which one side may still hear: the server has opened them, or the client is through with them. Some are
+/// never over for the server, because engineioxide 0.17 pings no more when an upgrade has failed half-way.
+const MAX_HALF_KNOWN: usize = 32;
 
 impl Account {
     /// A client has joined.
@@ -17,15 +18,7 @@ impl Account {
         let session = self.session(sid);
         session.server = Side::Open;
         if session.client == Side::Unknown {
-            self.half_known.push_back(sid.to_owned());
-            while self.half_known.len() > MAX_HALF_KNOWN
-                && let Some(oldest) = self.half_known.pop_front()
-            {
-                let unknown = |session: &Session| session.client == Side::Unknown;
-                if self.sessions.get(&oldest).is_some_and(unknown) {
-                    self.finish(&oldest);
-                }
-            }
+            self.half_known(sid);
         }
     }
 
@@ -88,6 +81,22 @@ impl Account {
     pub(super) fn client_over(&mut self, sid: &str) {
         self.session(sid).client = Side::Over;
         self.finish_if_over(sid);
+        if self.sessions.contains_key(sid) {
+            self.half_known(sid);
+        }
+    }
+
+    /// From now on this session may be finished as the oldest of many.
+    fn half_known(&mut self, sid: &str) {
+        self.half_known.push_back(sid.to_owned());
+        while self.half_known.len() > MAX_HALF_KNOWN
+            && let Some(oldest) = self.half_known.pop_front()
+        {
+            let is_left = |session: &Session| session.client != Side::Open;
+            if self.sessions.get(&oldest).is_some_and(is_left) {
+                self.finish(&oldest);
+            }
+        }
     }
 
     fn finish_if_over(&mut self, sid: &str) {

@@ -291,3 +291,25 @@ fn what_is_settled_is_forgotten_some_time_later_and_stays_settled() {
     assert_eq!(account.questions.unsettled(), Some(3_001));
     assert_eq!(broken(&account), []);
 }
+
+#[test]
+fn sessions_of_which_the_server_tells_no_end_are_forgotten() {
+    let (mut account, _) = joined();
+    for number in 0..1_000_u64 {
+        let sid = format!("session {number}");
+        account.client_disconnected("lost");
+        account.server_opened(&sid);
+        account.client_connected(&sid);
+        says(&mut account, number + 1);
+    }
+    assert!(account.sessions.len() <= 34);
+    assert!(account.half_known.len() <= 32);
+    account.server_saw("session 999", Up::Said, 1_000);
+    assert!(account.is_settled());
+    assert_eq!(broken(&account), []);
+    let counts = account.counts();
+    assert!(
+        counts.up_tail > 900,
+        "what was under way was lost with them"
+    );
+}
