@@ -11,6 +11,7 @@
 
 mod books;
 mod busy;
+pub mod heap;
 mod item;
 pub mod ledger;
 pub mod promise;
@@ -43,8 +44,6 @@ pub use report::{Leftovers, Report, Status};
 
 /// How long everything may take to arrive in fair weather, and to be gone after the end.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long the clients go on in fair weather.
-const FAIR: Duration = Duration::from_secs(3);
 /// How often accounts are looked through, and memory is sampled.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -58,7 +57,10 @@ pub struct Plan {
     pub length: Length,
     /// The longest pause between two troubles of one source.
     pub longest_calm: Duration,
-    /// The steepest rise of memory that is no leak, in KiB a minute. Judged over [`Plan::MIN_SLOPE`] and more.
+    /// How long the clients go on in fair weather.
+    pub fair: Duration,
+    /// The steepest rise of the clients' heap that is no leak, in KiB a minute. Judged over [`Plan::MIN_SLOPE`] and more,
+    /// where it is [counted](heap::count).
     pub max_slope: f64,
 }
 
@@ -77,8 +79,8 @@ pub enum Length {
 }
 
 impl Plan {
-    /// Over less than this, memory is told and not judged.
-    pub const MIN_SLOPE: Duration = Duration::from_secs(180);
+    /// Over less than this, the slope is told and not judged: what comes and goes makes it uncertain.
+    pub const MIN_SLOPE: Duration = Duration::from_secs(300);
 
     /// A plan with the defaults.
     #[must_use]
@@ -87,7 +89,8 @@ impl Plan {
             seed,
             length,
             longest_calm: Duration::from_secs(12),
-            max_slope: 2_048.0,
+            fair: Duration::from_secs(3),
+            max_slope: 64.0,
         }
     }
 }
@@ -98,8 +101,8 @@ impl Plan {
 ///
 /// When the machine gives no runtime, port or process.
 pub fn run(plan: &Plan, mut progress: impl FnMut(&Status) -> bool) -> Report {
-    let world = runtime("world");
-    let clients = runtime("clients");
+    let world = runtime("world", || ());
+    let clients = runtime("clients", heap::is_of_clients);
     let books = Arc::new(Books::new(&WATCHES.map(|(name, _)| name)));
     let server = Server::start(Arc::clone(&books));
     let soak = Soak {
@@ -117,10 +120,11 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(&Status) -> bool) -> Report {
     report
 }
 
-fn runtime(name: &str) -> Runtime {
+fn runtime(name: &str, on_thread_start: fn()) -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name(name)
+        .on_thread_start(on_thread_start)
         .enable_all()
         .build()
         .expect("a runtime")
@@ -186,7 +190,7 @@ impl Soak<'_> {
         let (server, proxies) = weather.end().await;
 
         self.books.enter(Phase::Fair);
-        tokio::time::sleep(FAIR).await;
+        tokio::time::sleep(self.plan.fair).await;
         self.books.enter(Phase::Quiet);
         let quiet_since = now();
         while !self.is_settled() && quiet_since.elapsed() < PATIENCE {
@@ -304,6 +308,7 @@ impl Soak<'_> {
         Leftovers {
             tasks: self.clients.metrics().num_alive_tasks(),
             world_tasks: Handle::current().metrics().num_alive_tasks(),
+            heap: heap::clients(),
             descriptors: descriptors(),
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::Plan;
 use super::books::{Books, Phase};
 use super::promise::{Broken, Promise, Trace};
-use super::resources::{Memory, Slope, Told, memory_kib};
-use super::{ledger, watched};
+use super::resources::{Memory, Slope, Told, Whose, memory_kib};
+use super::{heap, ledger, watched};
 
 /// How it goes.
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl fmt::Display for Status {
         };
         write!(
             f,
-            "{}:{:02}{phase}: {} events, {} sessions, {} notifications, {} gaps told, {} troubles, {} KiB, {} broken promises",
+            "{}:{:02}{phase}: {} events, {} sessions, {} notifications, {} gaps told, {} troubles, {} KiB of the clients, {} KiB resident, {} broken promises",
             seconds / 60,
             seconds % 60,
             self.busy.down_seen + self.busy.up_seen,
@@ -85,6 +85,7 @@ impl fmt::Display for Status {
             self.watch.announced,
             self.watch.resyncs,
             self.troubles(),
+            Told(heap::clients().map(|bytes| bytes / 1024)),
             Told(memory_kib()),
             self.broken
         )
@@ -100,6 +101,8 @@ pub struct Leftovers {
     pub world_tasks: usize,
     /// File descriptors of the process, where the system tells.
     pub descriptors: Option<usize>,
+    /// Bytes on the heap that the clients have allocated, where they are counted.
+    pub heap: Option<u64>,
 }
 
 impl Leftovers {
@@ -114,8 +117,7 @@ pub struct Report {
     seed: u64,
     status: Status,
     held: Option<(Leftovers, Leftovers)>,
-    range: Option<(u64, u64)>,
-    slope: Option<Slope>,
+    memory: Memory,
     broken: Vec<Broken>,
 }
 
@@ -124,22 +126,12 @@ impl Report {
         let mut broken = Vec::new();
         books.each(|account| broken.extend_from_slice(account.broken()));
         books.each_watch(|account| broken.extend_from_slice(account.broken()));
-        let slope = memory.slope();
-        if let Some(slope) = slope
-            && slope.over >= Plan::MIN_SLOPE
-            && slope.kib_per_minute > plan.max_slope
-        {
-            broken.push(left_behind(format!(
-                "{slope} is more than {} KiB a minute",
-                plan.max_slope
-            )));
-        }
+        broken.extend(too_steep(plan, memory));
         Self {
             seed: plan.seed,
             status: status.clone(),
             held: None,
-            range: memory.range(),
-            slope,
+            memory: memory.clone(),
             broken,
         }
     }
@@ -195,6 +187,12 @@ impl Report {
         for promise in Promise::ALL {
             promises.insert(promise.counted_as().to_owned(), self.times(promise).into());
         }
+        let mut slopes = serde_json::Map::new();
+        for whose in Whose::ALL {
+            let slope = self.memory.of(whose).slope();
+            let slope = slope.map(|slope| slope.kib_per_minute);
+            slopes.insert(whose.name().to_owned(), slope.into());
+        }
         serde_json::json!({
             "seed": self.seed,
             "clean": self.is_clean(),
@@ -204,12 +202,25 @@ impl Report {
             "notifications": self.status.watch.announced,
             "troubles": self.status.troubles,
             "broken": promises,
-            "kib_per_minute": self.slope.map(|slope| slope.kib_per_minute),
+            "kib_per_minute": slopes,
             "tasks": self.held.map(|(start, end)| [start.tasks, end.tasks]),
+            "heap": self.held.map(|(start, end)| [start.heap, end.heap]),
             "descriptors": self.held.map(|(start, end)| [start.descriptors, end.descriptors]),
         })
         .to_string()
     }
+}
+
+/// Only what the clients have is judged.
+fn too_steep(plan: &Plan, memory: &Memory) -> Option<Broken> {
+    let slope = memory.of(Whose::Clients).slope()?;
+    (slope.over >= Plan::MIN_SLOPE && slope.kib_per_minute > plan.max_slope).then(|| {
+        left_behind(format!(
+            "{}: {slope} is more than {} KiB a minute",
+            Whose::Clients.name(),
+            plan.max_slope
+        ))
+    })
 }
 
 fn left_behind(what: String) -> Broken {
@@ -289,11 +300,21 @@ impl fmt::Display for Report {
         for promise in Promise::ALL {
             writeln!(f, "{}: {}", promise.counted_as(), self.times(promise))?;
         }
-        writeln!(f, "memory slope: {}", Told(self.slope))?;
-        if let Some((least, most)) = self.range {
-            writeln!(f, "memory: {least} to {most} KiB after the warm-up")?;
+        for whose in Whose::ALL {
+            let memory = self.memory.of(whose);
+            write!(f, "{}: {}", whose.name(), Told(memory.slope()))?;
+            if let Some((least, most)) = memory.range() {
+                write!(f, ", {least} to {most} KiB")?;
+            }
+            writeln!(f)?;
         }
         if let Some((start, end)) = &self.held {
+            writeln!(
+                f,
+                "left of the clients' heap: {} bytes, {} at the start",
+                Told(end.heap),
+                Told(start.heap)
+            )?;
             writeln!(
                 f,
                 "file descriptors: {} at the start, {} at the end",
@@ -315,5 +336,22 @@ impl fmt::Display for Report {
                 "NOT CLEAN"
             }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Length;
+    use super::*;
+
+    #[test]
+    fn a_steep_rise_of_the_clients_is_a_broken_promise() {
+        let plan = Plan::new(1, Length::Time(Duration::ZERO));
+        let broken = |whose, kib| too_steep(&plan, &Memory::growing(whose, kib)).is_some();
+        assert!(broken(Whose::Clients, 2));
+        assert!(!broken(Whose::Clients, 1), "60 KiB a minute");
+        assert!(!broken(Whose::Others, 1_000));
+        assert!(!broken(Whose::Process, 1_000));
+        assert!(too_steep(&plan, &Memory::default()).is_none());
     }
 }
