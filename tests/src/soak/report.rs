@@ -106,8 +106,34 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
+    /// What may be left of the clients' heap, in bytes: the accounts have some of it, because clients enter into them.
+    const MAX_HEAP: u64 = 1 << 20;
+
     pub(super) fn is_more_than(&self, before: &Self) -> bool {
         self.tasks > before.tasks || self.descriptors > before.descriptors
+    }
+
+    /// What of it is more than before, each in words.
+    fn broken(&self, before: &Self) -> Vec<Broken> {
+        let mut broken = Vec::new();
+        if self.tasks > before.tasks {
+            broken.push(format!(
+                "{} tasks of the clients, {} at the start",
+                self.tasks, before.tasks
+            ));
+        }
+        if self.descriptors > before.descriptors {
+            let (end, start) = (Told(self.descriptors), Told(before.descriptors));
+            broken.push(format!("{end} file descriptors, {start} at the start"));
+        }
+        if let (Some(end), Some(start)) = (self.heap, before.heap)
+            && end > start + Self::MAX_HEAP
+        {
+            broken.push(format!(
+                "{end} bytes of the clients on the heap, {start} at the start"
+            ));
+        }
+        broken.into_iter().map(left_behind).collect()
     }
 }
 
@@ -137,19 +163,7 @@ impl Report {
     }
 
     pub(super) fn held(mut self, start: Leftovers, end: Leftovers) -> Self {
-        if end.tasks > start.tasks {
-            let what = format!(
-                "{} tasks of the clients, {} at the start",
-                end.tasks, start.tasks
-            );
-            self.broken.push(left_behind(what));
-        }
-        if end.descriptors > start.descriptors {
-            let (end, start) = (Told(end.descriptors), Told(start.descriptors));
-            self.broken.push(left_behind(format!(
-                "{end} file descriptors, {start} at the start"
-            )));
-        }
+        self.broken.extend(end.broken(&start));
         self.held = Some((start, end));
         self
     }
@@ -353,5 +367,28 @@ mod tests {
         assert!(!broken(Whose::Others, 1_000));
         assert!(!broken(Whose::Process, 1_000));
         assert!(too_steep(&plan, &Memory::default()).is_none());
+    }
+
+    #[test]
+    fn whatever_is_left_behind_is_a_broken_promise() {
+        let held = |tasks, descriptors, heap| Leftovers {
+            tasks,
+            world_tasks: 0,
+            descriptors,
+            heap,
+        };
+        let before = held(1, Some(10), Some(100));
+        for (after, broken) in [
+            (held(1, Some(10), Some(200_000)), 0),
+            (held(0, Some(9), Some(0)), 0),
+            (held(2, Some(10), Some(100)), 1),
+            (held(1, Some(11), Some(100)), 1),
+            (held(1, Some(10), Some(2_000_000)), 1),
+            (held(2, Some(11), Some(2_000_000)), 3),
+        ] {
+            assert_eq!(after.broken(&before).len(), broken, "{after:?}");
+        }
+        let untold = held(1, None, None);
+        assert!(untold.broken(&untold).is_empty());
     }
 }

@@ -6,7 +6,7 @@ use super::{Account, Up};
 use crate::soak::promise::Promise;
 
 /// So many are remembered when they are settled, so that nothing more is done with them: those of half a minute.
-const MAX_REMEMBERED: usize = 1_024;
+const MAX_REMEMBERED: usize = 512;
 
 /// What became of an event whose acknowledgement was awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

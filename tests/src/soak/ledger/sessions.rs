@@ -8,7 +8,7 @@ use crate::soak::promise::Promise;
 
 /// Sessions of which one side may still hear: the server has opened them, or the client is through with them. Some are
 /// never over for the server, because engineioxide 0.17 pings no more when an upgrade has failed half-way.
-const MAX_HALF_KNOWN: usize = 32;
+const MAX_HALF_KNOWN: usize = 16;
 
 impl Account {
     /// A client has joined.

@@ -6,7 +6,7 @@ use super::{Account, short};
 use crate::soak::promise::Promise;
 
 /// So many are remembered, so that they are not sent all the same.
-const MAX_REMEMBERED: usize = 1_024;
+const MAX_REMEMBERED: usize = 512;
 
 /// How an event was emitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
