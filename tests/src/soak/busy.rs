@@ -292,7 +292,7 @@ impl Member {
 
     async fn say(&self, socket: &Socket, rng: &mut Rng) {
         let number = self.numbers.lock().await.next();
-        let item = Item::random("", number, true, rng);
+        let item = Item::random("", number, rng);
         let outcome = match rng.u8(0..10) {
             0 => socket.emit_volatile("say", &item),
             1 => {
@@ -324,7 +324,7 @@ impl Member {
         rng: &mut Rng,
     ) -> impl Future<Output = ()> + use<'a> {
         let number = self.numbers.lock().await.next();
-        let item = Item::random("", number, true, rng);
+        let item = Item::random("", number, rng);
         let timeout = Duration::from_millis(match rng.u8(0..10) {
             0 => rng.u64(0..50),
             _ => rng.u64(500..8_000),

@@ -18,8 +18,8 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// Mostly small, sometimes with an attachment if that is possible, rarely large.
-    pub(super) fn random(session: &str, number: u64, binary: bool, rng: &mut Rng) -> Self {
+    /// Mostly small, sometimes with an attachment, rarely large.
+    pub(super) fn random(session: &str, number: u64, rng: &mut Rng) -> Self {
         let length = match rng.u32(0..1000) {
             0..900 => rng.usize(0..60),
             900..990 => rng.usize(0..2_000),
@@ -30,7 +30,7 @@ impl Item {
             .collect();
         // The bytes are such that none of them can begin a WebSocket frame or be UTF-8.
         let blob = match rng.u8(0..4) {
-            0 if binary => Bytes::from(vec![0xF8 | rng.u8(0..8); length]),
+            0 => Bytes::from(vec![0xF8 | rng.u8(0..8); length]),
             _ => Bytes::new(),
         };
         Self {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use engineio::client::now;
 use fastrand::Rng;
 use futures_util::StreamExt as _;
+use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
 use socketioxide::operators::BroadcastOperators;
-use socketioxide::{SocketIo, TransportType};
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
@@ -247,9 +247,7 @@ async fn sends(books: Arc<Books>, account: SharedAccount, role: Role, socket: So
         for _ in 0..rng.u8(1..6) {
             let wants_reply = role == Role::Asking && rng.bool();
             lock(&account).server_sends(&sid, |number| {
-                // By polling, engineioxide 0.17 sends attachments without a separator before them.
-                let binary = socket.transport_type() == TransportType::Websocket;
-                let item = Item::random(&sid, number, binary, &mut rng);
+                let item = Item::random(&sid, number, &mut rng);
                 if !wants_reply {
                     return socket.emit("item", &item).is_ok();
                 }
