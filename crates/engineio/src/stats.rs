@@ -27,8 +27,8 @@ pub struct Stats {
     /// the time that a ping waits behind other data on this side.
     pub heartbeat_rtt: Option<Duration>,
     /// Heartbeats of the peer: its pings where it pings (revision 4), its pongs where this side does (revision 3). Only
-    /// those count that follow one another: a ping that was sent behind our answer to the one before it, and the answer to
-    /// a ping of ours. So when two of them have come since some moment, everything has come that the server had sent by
+    /// those count that follow one another: a ping that comes when our answer to the one before it has left and half the
+    /// interval has passed, and the answer to a ping of ours. So when two of them have come since some moment, everything has come that the server had sent by
     /// that moment: the second one was sent later.
     pub heartbeats: u64,
 }

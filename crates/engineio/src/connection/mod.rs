@@ -357,9 +357,7 @@ impl Connection {
             let round_trip = open.heartbeat.received(now, &packet);
             self.stats.heartbeat_rtt = round_trip.or(self.stats.heartbeat_rtt);
             // A ping that comes before our answer to another one has left was not sent behind that.
-            let pinged = open.heartbeat.answers_pings()
-                && matches!(packet, Packet::Ping(_))
-                && !self.pong_waits;
+            let pinged = !self.pong_waits && open.heartbeat.counts(now, &packet);
             if pinged || round_trip.is_some() {
                 self.stats.heartbeats = self.stats.heartbeats.saturating_add(1);
             }

@@ -263,8 +263,8 @@ pub(super) struct Heartbeat {
 /// Whose ping comes next.
 #[derive(Debug)]
 enum Turn {
-    /// The server pings, always.
-    Server,
+    /// The server pings, always. One of its pings was counted then.
+    Server { counted: Option<Instant> },
     /// The client pings, and this is when it does so next.
     Client { next: Instant },
     /// The client has pinged, and awaits the pong.
@@ -275,7 +275,7 @@ impl Heartbeat {
     pub(super) fn new(now: Instant, pinger: Pinger, handshake: &Handshake) -> Self {
         let (interval, timeout) = (handshake.ping_interval, handshake.ping_timeout);
         let turn = match pinger {
-            Pinger::Server => Turn::Server,
+            Pinger::Server => Turn::Server { counted: None },
             Pinger::Client => Turn::Client {
                 next: later(now, interval),
             },
@@ -297,8 +297,8 @@ impl Heartbeat {
     pub(super) fn received(&mut self, now: Instant, packet: &Packet) -> Option<Duration> {
         let mut round_trip = None;
         match (&self.turn, packet) {
-            (Turn::Server, Packet::Ping(_)) => {}
-            (Turn::Server, _) => return None,
+            (Turn::Server { .. }, Packet::Ping(_)) => {}
+            (Turn::Server { .. }, _) => return None,
             (Turn::Client { .. } | Turn::Pong { .. }, Packet::Pong(_)) => {
                 if let Turn::Pong { since } = self.turn {
                     round_trip = Some(now.saturating_duration_since(since));
@@ -322,7 +322,24 @@ impl Heartbeat {
     }
 
     pub(super) fn answers_pings(&self) -> bool {
-        matches!(self.turn, Turn::Server)
+        matches!(self.turn, Turn::Server { .. })
+    }
+
+    /// Whether a packet is a ping that was sent behind the one that was counted before it had come.
+    ///
+    /// The reference server waits for our answer, and then for the interval. Others, such as netty-socketio, ping at an
+    /// interval whatever comes back: a link that has hung brings several at once, and all of them may be old. Half of
+    /// the interval, because clocks are not exact.
+    pub(super) fn counts(&mut self, now: Instant, packet: &Packet) -> bool {
+        let (Turn::Server { counted }, Packet::Ping(_)) = (&mut self.turn, packet) else {
+            return false;
+        };
+        let counts =
+            counted.is_none_or(|at| now.saturating_duration_since(at) >= self.interval / 2);
+        if counts {
+            *counted = Some(now);
+        }
+        counts
     }
 
     pub(super) fn set_suspended(&mut self, now: Instant, suspended: bool) {
@@ -341,7 +358,7 @@ impl Heartbeat {
     pub(super) fn next_ping(&self) -> Option<Instant> {
         match self.turn {
             Turn::Client { next } => Some(next),
-            Turn::Server | Turn::Pong { .. } => None,
+            Turn::Server { .. } | Turn::Pong { .. } => None,
         }
     }
 }

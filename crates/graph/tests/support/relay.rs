@@ -134,7 +134,7 @@ impl Inner {
                     200,
                     "",
                     format!(
-                        r#"0{{"sid":"{sid}","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}}"#
+                        r#"0{{"sid":"{sid}","upgrades":[],"pingInterval":20,"pingTimeout":20000,"maxPayload":1000000}}"#
                     ),
                 );
             };

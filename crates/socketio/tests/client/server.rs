@@ -65,20 +65,21 @@ impl Server {
     }
 
     pub async fn accept_with(&self, max_payload: u64) -> Peer {
-        self.accept_saying(&format!(r#","maxPayload":{max_payload}"#))
+        // It pings whenever a test wants it to.
+        self.accept_saying(0, &format!(r#","maxPayload":{max_payload}"#))
             .await
     }
 
     /// As a server does that says nothing of what it takes.
     pub async fn accept_old(&self) -> Peer {
-        self.accept_saying("").await
+        self.accept_saying(25_000, "").await
     }
 
     #[expect(
         clippy::result_large_err,
         reason = "the callback's type is the library's"
     )]
-    async fn accept_saying(&self, more: &str) -> Peer {
+    async fn accept_saying(&self, ping_interval: u32, more: &str) -> Peer {
         let (stream, _) = within(self.listener.accept()).await.unwrap();
         let mut target = String::new();
         let mut headers = HeaderMap::new();
@@ -96,7 +97,7 @@ impl Server {
             headers,
         };
         let open = format!(
-            r#"{{"sid":"engine","upgrades":[],"pingInterval":25000,"pingTimeout":20000{more}}}"#
+            r#"{{"sid":"engine","upgrades":[],"pingInterval":{ping_interval},"pingTimeout":45000{more}}}"#
         );
         peer.frame(Message::text(format!("0{open}"))).await;
         peer
