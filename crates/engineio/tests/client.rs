@@ -196,6 +196,25 @@ async fn a_server_that_hangs_up_is_a_broken_connection() {
     assert_eq!(error.kind, TransportErrorKind::Broken);
 }
 
+/// It is HTTP, but more of it than is read.
+#[tokio::test]
+async fn an_answer_with_too_many_headers_is_too_large() {
+    for transport in [POLLING, WEBSOCKET] {
+        let (listener, endpoint) = listen();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            request(&mut stream).await;
+            let head = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(200));
+            stream.write_all(head.as_bytes()).await.unwrap();
+        });
+        let mut client = client(endpoint, config(transport));
+        let CloseReason::Transport(error) = closed(&mut client).await else {
+            panic!()
+        };
+        assert_eq!(error.kind, TransportErrorKind::TooLarge, "{error}");
+    }
+}
+
 /// Such as the first words of a server that wants TLS.
 #[tokio::test]
 async fn an_answer_that_is_not_http_is_told_as_such() {

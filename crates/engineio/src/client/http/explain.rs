@@ -177,6 +177,11 @@ pub(super) fn is_not_http(error: &dyn Error) -> bool {
         .any(hyper::Error::is_parse)
 }
 
+/// Whether the head of an answer is longer, or has more headers, than is read. To the library, that is unreadable, too.
+pub(super) fn is_too_large(error: &dyn Error) -> bool {
+    innermost(error).contains("message head is too large")
+}
+
 /// The innermost cause. The outer ones repeat "error sending request", and the outermost shows the URL.
 pub(super) fn innermost(error: &dyn Error) -> String {
     causes(error)

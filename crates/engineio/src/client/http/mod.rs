@@ -167,6 +167,8 @@ pub(super) fn transport_error(error: reqwest::Error) -> TransportError {
         TransportErrorKind::Connect
     } else if error.is_builder() {
         TransportErrorKind::Request
+    } else if explain::is_too_large(&error) {
+        TransportErrorKind::TooLarge
     } else if explain::is_not_http(&error) {
         TransportErrorKind::NotHttp
     } else {
