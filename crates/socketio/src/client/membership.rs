@@ -85,7 +85,8 @@ pub(super) enum Wish {
 }
 
 /// What a task is told beside what is to be sent. Nobody ever waits to say it, so handles can say it when they are
-/// dropped; and each is said at most once per handle or awaited acknowledgement, so the unbounded channel has a bound.
+/// dropped; and each is said at most once per handle, awaited acknowledgement or call of `caught_up`, so the unbounded
+/// channel has a bound.
 /// Boxed in its channel: an idle one reserves room for 32.
 pub(super) enum Control {
     Join(Box<Join>),

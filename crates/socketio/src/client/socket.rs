@@ -284,6 +284,9 @@ impl Socket {
     /// the server, of which it can only have sent the second one later. With the usual heartbeat of 25 s that takes up to
     /// 50 s. Cancel-safe.
     ///
+    /// The heartbeats are not read either while the connection does not read, because nobody reads its events
+    /// ([`Overflow::Backpressure`](crate::Overflow::Backpressure)): go on reading meanwhile.
+    ///
     /// A connection can hang for as long without anybody noticing. Who replaces it by another one, and must not miss
     /// anything, keeps it until this is ready.
     ///

@@ -3,6 +3,7 @@
 use futures_util::FutureExt as _;
 use socketio::Overflow;
 
+use super::adversarial::until;
 use super::*;
 
 async fn flood(server: &Server, client: Builder, total: usize) -> (Socket, Events, Peer) {
@@ -310,6 +311,27 @@ async fn two_heartbeats_show_that_all_that_was_sent_has_come() {
     assert_eq!(message(next(&mut events).await).json(), r#"["late"]"#);
 }
 
+/// A polling body brings several packets at once, and the queue takes fewer.
+#[tokio::test]
+async fn who_has_caught_up_can_read_all_of_it() {
+    let server = Server::start().await;
+    let client = server.client("").transports([Transport::Polling]);
+    let connecting = tokio::spawn(client.event_queue(2).connect());
+    server.serve_polling_session(&[r#"40{"sid":"s"}"#]).await;
+    let (socket, mut events) = within(connecting).await.unwrap().unwrap();
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    let mut caught_up = std::pin::pin!(socket.caught_up());
+    assert_eq!(caught_up.as_mut().now_or_never(), None);
+    let body = format!("{}2", "42[\"n\"]\u{1e}".repeat(10));
+    server.serve_polling(&["2", &body]).await;
+    until(|| socket.stats().engine.heartbeats == 2).await;
+    assert_eq!(caught_up.as_mut().now_or_never(), None);
+    for _ in 0..10 {
+        assert_eq!(message(next(&mut events).await).name(), "n");
+    }
+    assert_eq!(within(caught_up).await, Ok(()));
+}
+
 #[tokio::test]
 async fn who_is_disconnected_never_catches_up() {
     let server = Server::start().await;
@@ -321,7 +343,26 @@ async fn who_is_disconnected_never_catches_up() {
     let (caught_up, lost) = within(async { tokio::join!(socket.caught_up(), lose) }).await;
     assert!(matches!(lost, Event::Disconnected { .. }), "{lost:?}");
     assert_eq!(caught_up, Err(AckError::Disconnected));
-    // Nor does who is not connected yet.
+    // Nor does who is not connected.
     let asked = within(socket.caught_up()).await;
     assert_eq!(asked, Err(AckError::Disconnected));
+}
+
+/// The connection stays, for another namespace.
+#[tokio::test]
+async fn who_leaves_never_catches_up() {
+    let server = Server::start().await;
+    let (socket, _events, mut peer) = server.joined().await;
+    let serve = async {
+        peer.expect("0/b,").await;
+        peer.send(r#"0/b,{"sid":"b"}"#).await;
+    };
+    let (joined, ()) =
+        within(async { tokio::join!(socket.namespace("/b").connect(), serve) }).await;
+    let (b, _b_events) = joined.unwrap();
+    let mut left = std::pin::pin!(b.caught_up());
+    assert_eq!(left.as_mut().now_or_never(), None);
+    within(b.disconnect()).await;
+    assert_eq!(within(left).await, Err(AckError::Disconnected));
+    assert!(socket.is_connected());
 }

@@ -135,8 +135,14 @@ impl Server {
     /// Serves one session: the handshake, and then one of these bodies for each GET. POSTs are fine, whatever they
     /// hold.
     pub async fn serve_polling_session(&self, bodies: &[&str]) {
-        let open = r#"0{"sid":"engine","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#;
-        let mut answers = std::iter::once(&open).chain(bodies).peekable();
+        let open = r#"0{"sid":"engine","upgrades":[],"pingInterval":0,"pingTimeout":45000}"#;
+        self.serve_polling(&[open]).await;
+        self.serve_polling(bodies).await;
+    }
+
+    /// Goes on serving it.
+    pub async fn serve_polling(&self, bodies: &[&str]) {
+        let mut answers = bodies.iter().peekable();
         while let Some(answer) = answers.peek() {
             let (mut stream, _) = within(self.listener.accept()).await.unwrap();
             self.calls.fetch_add(1, Ordering::SeqCst);

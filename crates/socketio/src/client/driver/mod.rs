@@ -132,6 +132,7 @@ impl Driver {
                 | self.poll_timer(cx, now);
             if !progress {
                 self.finish_round();
+                self.tell_caught_up();
                 let finished = self.control.is_closed() && matches!(self.link, Link::Down);
                 return if finished {
                     Poll::Ready(())

@@ -235,18 +235,6 @@ impl Driver {
             member.status.unsent(self.session.depth(member.key));
             member.mailbox.flush();
         }
-        if let Link::Up(live) = &self.link {
-            let heartbeats = live.client.stats().heartbeats;
-            let session = &self.session;
-            let over = |waiter: &mut CatchingUp| {
-                waiter.heartbeats <= heartbeats || !session.is_joined(waiter.key)
-            };
-            for waiter in self.catching_up.extract_if(.., over) {
-                if session.is_joined(waiter.key) {
-                    waiter.done.send(()).ok();
-                }
-            }
-        }
         self.shared.set_writable(writable);
         *self.shared.lock_stats() = self.link_stats();
         let left = match &self.link {
@@ -257,6 +245,24 @@ impl Driver {
         if left {
             for done in self.leavers.drain(..) {
                 done.send(()).ok();
+            }
+        }
+    }
+
+    /// A heartbeat counts as soon as it is read. What came before it in the same polling body may still be on its way to
+    /// the queues then: so this is asked when all there was has been handed over, and while there is room for that.
+    pub(super) fn tell_caught_up(&mut self) {
+        if let Link::Up(live) = &self.link {
+            let heartbeats = live.client.stats().heartbeats;
+            let (session, blocked) = (&self.session, self.blocked.is_some());
+            let over = |waiter: &mut CatchingUp| {
+                let has_come = waiter.heartbeats <= heartbeats && !blocked;
+                has_come || !session.is_joined(waiter.key)
+            };
+            for waiter in self.catching_up.extract_if(.., over) {
+                if session.is_joined(waiter.key) {
+                    waiter.done.send(()).ok();
+                }
             }
         }
     }
