@@ -127,17 +127,38 @@ fn a_ping_counts_as_a_heartbeat_behind_the_answer_to_the_one_before() {
     wire.frame("2");
     assert_eq!(heartbeats(&wire), 1);
     // It was sent before our answer to the first one has left, whenever it was.
+    wire.at(150);
     wire.frame("2");
     assert_eq!(heartbeats(&wire), 1);
     assert_eq!(wire.actions(), ["> 3"]);
+    wire.frame("2");
+    assert_eq!((heartbeats(&wire), wire.actions()), (2, vec!["> 3".into()]));
     // So it may have been here, where a server pings at an interval and the link has hung for two of them.
-    wire.at(149);
+    wire.at(299);
     wire.frame("2");
-    assert_eq!((heartbeats(&wire), wire.actions()), (1, vec!["> 3".into()]));
-    wire.at(150);
+    assert_eq!((heartbeats(&wire), wire.actions()), (2, vec!["> 3".into()]));
+    wire.at(300);
     wire.frame("2");
-    assert_eq!(heartbeats(&wire), 2);
+    assert_eq!(heartbeats(&wire), 3);
     // Not the server's turn.
+    wire.frame("3");
+    assert_eq!(heartbeats(&wire), 3);
+}
+
+#[test]
+fn a_pong_counts_as_a_heartbeat_behind_our_ping() {
+    let mut wire = websocket_v3();
+    let heartbeats = |wire: &Wire| wire.connection.stats().heartbeats;
+    for unasked in ["3", "2", "4hello"] {
+        wire.frame(unasked);
+        assert_eq!(heartbeats(&wire), 0, "{unasked}");
+    }
+    wire.fire();
+    wire.frame("3");
+    assert_eq!(heartbeats(&wire), 1);
+    wire.frame("3");
+    assert_eq!(heartbeats(&wire), 1);
+    wire.fire();
     wire.frame("3");
     assert_eq!(heartbeats(&wire), 2);
 }
