@@ -19,7 +19,7 @@ With --json, standard output is one object a line:
   {\"event\":\"notification\",\"data\":{…}}              something changed: run a delta query
   {\"event\":\"notification\",\"data\":null,\"raw\":\"…\"}   the same, with a payload that is not JSON
   {\"event\":\"down\",\"reason\":\"…\",\"retry_in_ms\":900}  nothing is announced at the moment
-  {\"event\":\"renewed\"}                              a fresh connection took over without a gap
+  {\"event\":\"renewed\"}                              a fresh connection has taken over
 With --changes also, where each field but deleted and kind may be null:
   {\"event\":\"change\",\"id\":\"…\",\"name\":\"…\",\"deleted\":false,\"kind\":\"file\",\"parent_id\":\"…\",\"size\":1,
    \"e_tag\":\"…\",\"last_modified\":\"2026-01-02T03:04:05Z\"}     kind: file, folder, root, package, other

@@ -5,7 +5,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use graph_notifications::{Change, ChangeKind, Entry, Notification, WatchEvent};
+use graph_notifications::{Change, ChangeKind, Entry, Notification, ResyncReason, WatchEvent};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -32,7 +32,7 @@ enum Format {
     Live,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Connecting,
     Connected,
@@ -100,15 +100,7 @@ impl Output {
 
     /// Prints an event, and flushes, so that a program at the other end of a pipe sees it at once.
     pub(crate) fn event(&mut self, event: &WatchEvent) -> io::Result<()> {
-        match event {
-            WatchEvent::Resync(_) | WatchEvent::Renewed => self.state = State::Connected,
-            WatchEvent::Notification(_) => {
-                self.notifications += 1;
-                self.last_notification = Some(Timestamp::now());
-            }
-            WatchEvent::Down { .. } => self.state = State::Down,
-            _ => {}
-        }
+        self.note(event);
         let line = match self.format {
             Format::Json => json(event)?,
             Format::Plain | Format::Live => Some(plain(event, Timestamp::now())),
@@ -118,6 +110,20 @@ impl Output {
             self.refresh();
         }
         Ok(())
+    }
+
+    fn note(&mut self, event: &WatchEvent) {
+        match event {
+            // Others come without a connection, too.
+            WatchEvent::Resync(ResyncReason::Started | ResyncReason::Reconnected)
+            | WatchEvent::Renewed => self.state = State::Connected,
+            WatchEvent::Notification(_) => {
+                self.notifications += 1;
+                self.last_notification = Some(Timestamp::now());
+            }
+            WatchEvent::Down { .. } => self.state = State::Down,
+            _ => {}
+        }
     }
 
     /// Prints what has changed, or why that is not known.
@@ -247,10 +253,7 @@ fn plain(event: &WatchEvent, now: Timestamp) -> String {
             let seconds = retry_in.as_secs_f64();
             ("down", format!("{reason}; next attempt in {seconds:.1} s"))
         }
-        WatchEvent::Renewed => (
-            "renewed",
-            "a fresh connection took over without a gap".to_owned(),
-        ),
+        WatchEvent::Renewed => ("renewed", "a fresh connection has taken over".to_owned()),
         _ => ("event", "one that this version does not know".to_owned()),
     };
     let time = now.strftime("%Y-%m-%dT%H:%M:%SZ");
@@ -334,7 +337,7 @@ fn shorten(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use graph_notifications::{ResyncReason, WatchError};
+    use graph_notifications::WatchError;
 
     use super::*;
 
@@ -402,6 +405,31 @@ mod tests {
             ),
         ] {
             assert_eq!(plain(&event, now), expected);
+        }
+    }
+
+    #[test]
+    fn the_status_says_not_connected_until_there_is_a_connection_again() {
+        let mut output = Output {
+            format: Format::Plain,
+            notifications: 0,
+            last_notification: None,
+            state: State::Connecting,
+        };
+        let resync = WatchEvent::Resync;
+        for (event, state) in [
+            (resync(ResyncReason::Safety), State::Connecting),
+            (resync(ResyncReason::Started), State::Connected),
+            (WatchEvent::Renewed, State::Connected),
+            (down(), State::Down),
+            // The connection before the last one has broken, too.
+            (resync(ResyncReason::Handover), State::Down),
+            (resync(ResyncReason::Lagged), State::Down),
+            (resync(ResyncReason::Reconnected), State::Connected),
+            (resync(ResyncReason::Safety), State::Connected),
+        ] {
+            output.note(&event);
+            assert_eq!(output.state, state, "{event:?}");
         }
     }
 
