@@ -15,7 +15,7 @@ pub struct WatchConfig {
     pub renew_interval: Duration,
     /// How long a connection that was replaced is kept at least. It is kept until all that was sent on it before the new
     /// one was up has arrived, which takes two heartbeats of the service to know, 50 seconds as a rule; meanwhile
-    /// changes are announced twice. Default 2 seconds.
+    /// changes are announced twice. At most four are kept, and the oldest makes room. Default 2 seconds.
     pub overlap: Duration,
     /// How long after the last resync the application is told to resync to be safe, whether or not
     /// there is coverage; `None` for never. Default 15 minutes; at least 1 second.

@@ -389,6 +389,25 @@ fn so_many_replaced_connections_are_kept_and_no_more() {
 }
 
 #[test]
+fn nothing_is_missing_of_a_connection_that_has_caught_up_and_must_make_room() {
+    let mut config = plain_config();
+    config.overlap = Duration::from_secs(1000);
+    let mut script = Script::new(config, Source::Graph);
+    script.come_up(0, Some(10));
+    for id in 1..=5 {
+        script.pass(9.0);
+        script.come_up(id, Some(10));
+        let room = (id == 5).then(|| close(0));
+        let actions: Vec<_> = room.into_iter().chain([catch_up(id - 1)]).collect();
+        script.expect_actions(&actions);
+        script.input(Input::CaughtUp(ConnectionId(id - 1)));
+        script.expect_actions(&[]);
+    }
+    let renewals = [renewed(), renewed(), renewed(), renewed(), renewed()];
+    script.expect_events(&[&[resync(Started)][..], &renewals].concat());
+}
+
+#[test]
 fn a_failed_renewal_leaves_the_old_connection_alone() {
     let mut script = Script::up(Some(3600));
     script.pass(3480.0);
