@@ -18,11 +18,12 @@
 //!
 //! `$NAME` stands for an identifier that the server makes up, of twenty characters. Before each `S>C`, `user`, `server`,
 //! `after` and `asleep`, and at the end, the lines above must have named everything that the client did and told: a
-//! script is the whole truth.
+//! script is the whole truth. What the client does is in order, and so is what it tells; at one point in time the two are
+//! not compared with each other.
 //!
 //! Played alone, a script is the server: the client gets its `S>C` lines word for word. A script with a `model` line is
 //! played once more against the model server, and its `S>C` lines are then what that server must say. So a script of
-//! a well-behaved server cannot be wrong about it.
+//! a well-behaved server cannot be wrong about it, but for when: what it has said by then may have been on its way.
 
 mod args;
 pub mod model;
@@ -30,6 +31,8 @@ mod names;
 mod play;
 pub mod settings;
 pub mod subject;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 use settings::{ClientSettings, ModelSettings};

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use engineio::Endpoint;
+use engineio::{Action, Endpoint, Input};
 
 use super::model::{Model, describe};
 use super::names::Names;
 use super::settings::{ModelSettings, duration};
-use super::subject::Subject;
+use super::subject::{Subject, Wanted};
 use super::wire::read_input;
 use super::{Actor, Failure, Line, Script};
 
@@ -29,7 +29,45 @@ struct Player {
     endpoint: Endpoint,
     subject: Subject,
     model: Option<Model>,
+    under_way: UnderWay,
     names: Names,
+}
+
+/// What the client waits for: only that can a script answer.
+#[derive(Debug, Default)]
+struct UnderWay {
+    get: bool,
+    post: bool,
+    websocket: bool,
+}
+
+impl UnderWay {
+    fn wanted(&mut self, wanted: &Wanted) {
+        match wanted {
+            Wanted::Act(Action::Get(_)) => self.get = true,
+            Wanted::Act(Action::Post(..)) => self.post = true,
+            Wanted::Act(Action::OpenWebSocket(_)) => self.websocket = true,
+            Wanted::Act(Action::DropGet) => self.get = false,
+            Wanted::Act(Action::DropWebSocket) => self.websocket = false,
+            Wanted::Act(_) => {}
+            Wanted::Drop => *self = Self::default(),
+        }
+    }
+
+    fn answers(&mut self, input: &Input) -> Result<(), Failure> {
+        let awaited = match input {
+            Input::GetDone(_) => std::mem::take(&mut self.get),
+            Input::PostDone(_) => std::mem::take(&mut self.post),
+            Input::WebSocketRefused(_) | Input::WebSocketClosed(_) | Input::WebSocketFailed(_) => {
+                std::mem::take(&mut self.websocket)
+            }
+            _ => self.websocket,
+        };
+        match awaited {
+            true => Ok(()),
+            false => Err("the client does not wait for that".to_owned()),
+        }
+    }
 }
 
 impl Player {
@@ -42,6 +80,7 @@ impl Player {
             endpoint: script.client.target.endpoint().clone(),
             subject: Subject::new(script.client.clone(), now),
             model,
+            under_way: UnderWay::default(),
             names: Names::default(),
         })
     }
@@ -89,10 +128,13 @@ impl Player {
                 if !self.names.matches(text, &said) {
                     return Err(format!("the server says: S>C {said}"));
                 }
-                self.subject.handle_input(self.now, read_input(&said)?)
+                let input = read_input(&said)?;
+                self.under_way.answers(&input)?;
+                self.subject.handle_input(self.now, input)
             }
             (Actor::ServerToClient, None) => {
                 let input = read_input(&self.names.fill(text))?;
+                self.under_way.answers(&input)?;
                 self.subject.handle_input(self.now, input)
             }
             _ => Ok(()),
@@ -118,6 +160,7 @@ impl Player {
         if !self.names.matches(text, &did) {
             return Err(format!("the client did: C>S {did}"));
         }
+        self.under_way.wanted(&wanted);
         match &mut self.model {
             Some(model) => model.take(self.now, wanted, &self.endpoint),
             None => Ok(()),
