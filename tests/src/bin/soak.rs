@@ -28,18 +28,18 @@ static ALLOCATOR: Allocator<System> = Allocator::system();
 /// byte.
 ///
 /// Exit status: 0 every promise was kept; 1 one was broken, and the report says which and what happened before; 2 the
-/// command line was wrong; 101 the machine did not give what a soak needs, such as a free port.
+/// command line was wrong; 101 the machine did not give what a soak needs, such as a free port, or a client has panicked.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
     /// How long the weather is bad.
-    #[arg(long, default_value_t = 2.0, value_parser = minutes)]
+    #[arg(long, default_value_t = 2.0, value_parser = time)]
     minutes: f64,
     /// What goes wrong [default: a random one, which is printed].
     #[arg(long)]
     seed: Option<u64>,
     /// The longest pause between two troubles of one source, in seconds.
-    #[arg(long, default_value_t = 12.0, value_parser = minutes)]
+    #[arg(long, default_value_t = 12.0, value_parser = time)]
     calm: f64,
     /// The steepest rise of the clients' heap that is no leak, in KiB a minute; judged where it was seen for five minutes
     /// or more.
@@ -55,7 +55,7 @@ struct Cli {
     json: bool,
 }
 
-fn minutes(text: &str) -> Result<f64, String> {
+fn time(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(number) if (0.0..=100_000.0).contains(&number) => Ok(number),
         _ => Err("not a number from 0 to 100000".to_owned()),

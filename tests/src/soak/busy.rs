@@ -71,8 +71,11 @@ impl Busy {
                     members.spawn(member.run(root.clone(), joined, rng.fork()));
                 }
             }
-            // They go on for ever.
-            self.abandon.notified().await;
+            // They go on for ever, unless one panics.
+            tokio::select! {
+                () = self.abandon.notified() => {}
+                Some(Err(error)) = members.join_next() => panic!("{error}"),
+            }
             // Their handles are dropped where they are.
             members.shutdown().await;
             self.books
@@ -205,7 +208,7 @@ impl Member {
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
         }
-        debug_assert!(
+        assert!(
             events.next().await.is_none(),
             "an event behind the last one"
         );
@@ -306,7 +309,7 @@ impl Member {
         match outcome {
             Ok(()) => account.client_accepted(),
             Err(error) => {
-                debug_assert!(!matches!(error, EmitError::Encode(_)), "{error}");
+                assert!(!matches!(error, EmitError::Encode(_)), "{error}");
                 account.client_refused(Up::Said, number);
             }
         }

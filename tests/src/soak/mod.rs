@@ -99,7 +99,7 @@ impl Plan {
 ///
 /// # Panics
 ///
-/// When the machine gives no runtime, port or process.
+/// When the machine gives no runtime, port or process; and in the end when a client or its user has panicked.
 pub fn run(plan: &Plan, mut progress: impl FnMut(&Status) -> bool) -> Report {
     let world = runtime("world", || ());
     let clients = runtime("clients", heap::is_of_clients);
@@ -128,6 +128,18 @@ fn runtime(name: &str, on_thread_start: fn()) -> Runtime {
         .enable_all()
         .build()
         .expect("a runtime")
+}
+
+/// Ends tasks that would go on for ever. One that has panicked was not to end before: its panic goes on here.
+async fn ended(mut tasks: JoinSet<()>) {
+    tasks.abort_all();
+    while let Some(task) = tasks.join_next().await {
+        if let Err(error) = task
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
 }
 
 struct Soak<'a> {
@@ -164,7 +176,7 @@ impl Soak<'_> {
         let world = World::set_up(server.port()).await;
         let held_at_start = self.held();
 
-        let mut alive = self.start_clients(&world, &mut rng);
+        let alive = self.start_clients(&world, &mut rng);
         let controls: Vec<_> = world
             .watches
             .iter()
@@ -201,8 +213,8 @@ impl Soak<'_> {
         self.books.each_watch(watched::WatchAccount::close);
 
         // What is left behind by clients that were dropped is theirs.
-        alive.shutdown().await;
-        changes.shutdown().await;
+        ended(alive).await;
+        ended(changes).await;
         // Connections that are half open would stay: the server does not know that its client is gone.
         proxies.iter().for_each(FaultProxy::reset_all);
         let dropped_at = now();
