@@ -37,7 +37,8 @@ fn main() -> ExitCode {
     let threads = cli.threads.max(1);
     let workers: Vec<_> = (0..threads)
         .map(|worker| {
-            let seeds = (cli.from + worker..cli.from + cli.seeds)
+            let end = cli.from.saturating_add(cli.seeds);
+            let seeds = (cli.from.saturating_add(worker)..end)
                 .step_by(usize::try_from(threads).unwrap_or(1));
             std::thread::spawn(move || {
                 let mut sum = Summary::default();
@@ -56,7 +57,10 @@ fn main() -> ExitCode {
                 println!("{broken}");
                 return ExitCode::FAILURE;
             }
-            Err(_) => return ExitCode::FAILURE,
+            Err(_) => {
+                println!("a life could not begin");
+                return ExitCode::FAILURE;
+            }
         }
     }
     let seconds = start.elapsed().as_secs_f64();

@@ -333,6 +333,7 @@ impl Client {
             other => panic!("an action that nobody carries out: {other:?}"),
         }
     }
+
     /// The answer to a close has to be read, whoever reads the events.
     fn close_link(&mut self, now: Instant) {
         let Some((_, link)) = &mut self.link else {

@@ -108,6 +108,8 @@ impl Link {
         Some(event)
     }
 
+    /// Makes sure that it does not wait for ever.
+    ///
     /// # Panics
     ///
     /// When it waits for something that need not come, unless nobody looks whether it has.

@@ -48,7 +48,7 @@ impl World {
             .allow_http_on_loopback()
             .http(http())
             .config(config)
-            .request_timeout(Duration::from_secs(2))
+            .request_timeout(Duration::from_secs(4))
             .transport(match route {
                 Route::Polling => TransportMode::Polling,
                 Route::WebSocket => TransportMode::WebSocket,
@@ -209,8 +209,8 @@ async fn half_open_connections_are_gaps() {
 /// The relay's heartbeat notices.
 async fn a_half_open_connection_is_a_gap(route: Route) {
     let heartbeat = |config: &mut EmulatorConfig| {
-        config.ping_interval = Duration::from_millis(300);
-        config.ping_timeout = Duration::from_millis(1700);
+        config.ping_interval = Duration::from_millis(500);
+        config.ping_timeout = Duration::from_millis(3500);
     };
     let mut world = World::new(route, heartbeat).await;
     world.proxy.half_open();

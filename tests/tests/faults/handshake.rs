@@ -160,10 +160,12 @@ async fn an_end_between_two_requests_is_none() {
             for fault in [Close, Reset] {
                 let rule = on(exchange).after(Body, fault).always();
                 client.tries(&rule);
+                let before = world.proxy.seen().struck;
                 world.proxy.script([rule]);
                 world.proxy.reset_all();
                 client.tells(BROKEN).await;
                 client.works().await;
+                world.struck(before + 1).await;
             }
         }
         world.end(client).await;
