@@ -241,14 +241,14 @@ async fn failing_requests_are_tried_again() {
 
 async fn a_half_open_link_is_noticed_and_replaced(route: Route) {
     let emulator = emulator(|config| {
-        config.ping_interval = Duration::from_millis(200);
-        config.ping_timeout = Duration::from_millis(1_000);
+        config.ping_interval = Duration::from_millis(300);
+        config.ping_timeout = Duration::from_millis(2_000);
     })
     .await;
     // Graph and the service are one host here: by polling, the next request to Graph finds a kept-alive
     // connection that is as dead as the link, and has to be given up too.
     let watch =
-        builder(&emulator, static_token(&emulator), route).request_timeout(Duration::from_secs(1));
+        builder(&emulator, static_token(&emulator), route).request_timeout(Duration::from_secs(2));
     let mut watch = covered(&emulator, watch, route).await;
     delivers(&emulator, &mut watch).await;
     emulator.freeze();

@@ -120,11 +120,11 @@ async fn an_emit_right_after_connect_returned() {
     assert_eq!(server.seen_of("event").await.len(), ROUTES.len());
 }
 
-/// Between two events several times as much time goes by as the server gives a client, and the thread goes on with
-/// other things all the while, as a handler does that awaits.
+/// Between two events more time goes by than the server gives a client, and the thread goes on with other things all the
+/// while, as a handler does that awaits.
 #[tokio::test]
 async fn a_handler_slower_than_the_ping_timeout() {
-    let server = server!({"pingInterval": 50, "pingTimeout": 150});
+    let server = server!({"pingInterval": 50, "pingTimeout": 950});
     for route in ROUTES {
         let (socket, mut events) = join(&server, "/", route).await;
         socket.emit("first", 1).await.unwrap();
@@ -136,8 +136,8 @@ async fn a_handler_slower_than_the_ping_timeout() {
             log.iter().filter(|line| line.str("type") == "ping").count()
         };
         let before = sent().await;
-        let slow = async { while sent().await < before + 10 {} };
-        within("ten pings", slow).await;
+        let slow = async { while sent().await < before + 25 {} };
+        within("so many pings", slow).await;
         drop(handled);
         assert_eq!(next_message(&mut events).await.name(), "second");
         socket.emit("third", 3).await.unwrap();

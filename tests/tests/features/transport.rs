@@ -345,7 +345,7 @@ fn half_open_link_detected_at_interval_plus_timeout() {
 #[cfg(unix)]
 #[tokio::test]
 async fn half_open_link_to_a_real_server_is_detected() {
-    let server = server!({"pingInterval": 200, "pingTimeout": 800});
+    let server = server!({"pingInterval": 200, "pingTimeout": 1800});
     let mut links = Vec::new();
     for route in ROUTES {
         links.push(join(&server, "/", route).await);
