@@ -198,12 +198,6 @@ impl Client {
         self.outputs.pop_front()
     }
 
-    /// Whether there is no connection, and none is wanted.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.session.is_idle() && self.link.is_none()
-    }
-
     /// Bytes that wait for the network.
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {

@@ -84,12 +84,6 @@ impl Account {
         &self.broken
     }
 
-    /// Whether the client says that it is connected.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.current.is_some()
-    }
-
     /// A line of the trace, for what is not counted.
     pub fn note(&mut self, line: impl Into<String>) {
         self.trace.push(line.into());

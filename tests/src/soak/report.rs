@@ -174,12 +174,6 @@ impl Report {
         self.broken.is_empty()
     }
 
-    /// The promises that were broken.
-    #[must_use]
-    pub fn broken(&self) -> &[Broken] {
-        &self.broken
-    }
-
     /// How it went.
     #[must_use]
     pub fn status(&self) -> &Status {
