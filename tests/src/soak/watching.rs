@@ -134,7 +134,7 @@ impl Watcher {
         }
     }
 
-    /// Reads to the end, with pauses.
+    /// Reads, with pauses, until the watch is dropped. An end of its own is a broken promise, with an error or without.
     async fn read(&self, mut watch: Watch, rng: &mut Rng) {
         while let Some(event) = watch.next().await {
             self.enter(event);
@@ -147,6 +147,7 @@ impl Watcher {
                 tokio::time::sleep(Duration::from_millis(pause)).await;
             }
         }
+        lock(&self.account).ended("its stream is over");
     }
 }
 
