@@ -25,11 +25,16 @@ pub enum Delivery {
     Answer(Question, Answer),
 }
 
+/// Longer than the heartbeats and the time limits of most lives.
+pub const LONGEST_STALL: Duration = Duration::from_secs(30);
+
 /// How a network behaves: each field is a probability out of 1,000, but the latency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weather {
     /// How long anything takes one way.
     pub latency: Range<Duration>,
+    /// Something is held back for up to [`LONGEST_STALL`], and what follows it on its WebSocket with it.
+    pub stalled: u32,
     /// A connection for a request or a WebSocket cannot be made.
     pub unreachable: u32,
     /// A request never arrives, and nobody says so.
@@ -56,6 +61,7 @@ impl Weather {
     pub fn fair() -> Self {
         Self {
             latency: Duration::from_millis(1)..Duration::from_millis(20),
+            stalled: 0,
             unreachable: 0,
             swallowed: 0,
             lost_response: 0,
@@ -143,7 +149,11 @@ impl Network {
     fn latency(&mut self) -> Duration {
         let Range { start, end } = self.weather.latency;
         let spread = u64::try_from(end.saturating_sub(start).as_micros()).unwrap_or(u64::MAX);
-        start + Duration::from_micros(self.random.u64(0..=spread))
+        let latency = start + Duration::from_micros(self.random.u64(0..=spread));
+        match self.happens(self.weather.stalled) {
+            true => latency + LONGEST_STALL.mul_f64(self.random.f64()),
+            false => latency,
+        }
     }
 
     fn deliver(&mut self, at: Instant, delivery: Delivery) {
@@ -189,8 +199,16 @@ impl Network {
             }
             Action::SendFrame(frame) => self.frame_to_server(now, link, frame),
             Action::CloseWebSocket => self.close_to_server(now, link),
-            Action::DropWebSocket => self.drop_sockets(now, link),
-            Action::DropGet => self.drop_exchanges(now, link, |exchange| exchange.is_get),
+            Action::DropWebSocket => {
+                self.drop_sockets(now, link);
+                self.lose(link, |input| {
+                    !matches!(input, ClientInput::GetDone(_) | ClientInput::PostDone(_))
+                });
+            }
+            Action::DropGet => {
+                self.drop_exchanges(now, link, |exchange| exchange.is_get);
+                self.lose(link, |input| matches!(input, ClientInput::GetDone(_)));
+            }
             _ => {}
         }
     }
@@ -323,6 +341,14 @@ impl Network {
             self.sockets.remove(&id);
             self.client(back, link, ClientInput::WebSocketClosed(None));
         }
+    }
+
+    /// What is on its way to the client on something that it has dropped never arrives.
+    fn lose(&mut self, link: LinkId, what: impl Fn(&ClientInput) -> bool) {
+        self.on_the_way.retain(|_, delivery| match delivery {
+            Delivery::Client(of, input) => *of != link || !what(input),
+            Delivery::Server(_) | Delivery::Answer(..) => true,
+        });
     }
 
     fn drop_link(&mut self, now: Instant, link: LinkId) {

@@ -45,8 +45,10 @@ struct Account {
     unsent: u64,
     /// What the server has seen of all that is sent once.
     seen: BTreeSet<u64>,
-    /// The last one that the server has seen of what is retried.
-    retried: u64,
+    /// The same by session: only inside one there is an order.
+    seen_in: BTreeMap<SessionId, BTreeSet<u64>>,
+    /// The last one that the server has seen, in each session, of what is retried.
+    retried: BTreeMap<SessionId, u64>,
     /// Whether the namespace has ever lost a connection: then what was under way may be lost.
     interrupted: bool,
     /// The socket that it is joined with.
@@ -262,7 +264,7 @@ impl Ledger {
                 args,
                 ack,
             } => {
-                self.server_got(&namespace, &args);
+                self.server_got(session, &namespace, &args);
                 return ack.map(|ack| Wish {
                     session,
                     namespace,
@@ -275,7 +277,7 @@ impl Ledger {
         None
     }
 
-    fn server_got(&mut self, namespace: &str, args: &[Value]) {
+    fn server_got(&mut self, session: SessionId, namespace: &str, args: &[Value]) {
         let n = place(namespace);
         let number = args.get(2).and_then(Value::as_u64).expect("a number");
         assert_eq!(
@@ -285,18 +287,20 @@ impl Ledger {
         );
         let account = &mut self.accounts[n];
         if args.first() == Some(&json!("again")) {
-            let last = std::mem::replace(&mut account.retried, number);
+            let last = account.retried.insert(session, number).unwrap_or_default();
             assert!(number >= last, "event {number} again, behind {last}");
             self.summary.again += u64::from(number == last);
             return;
         }
-        let last = account.seen.last().copied().unwrap_or_default();
+        let seen = account.seen_in.entry(session).or_default();
+        let last = seen.last().copied().unwrap_or_default();
         assert!(number > last, "event {number} behind {last}");
+        seen.insert(number);
         assert!(
             !account.late.contains(&number),
             "event {number} was taken back"
         );
-        account.seen.insert(number);
+        assert!(account.seen.insert(number), "event {number} twice");
         self.summary.up += 1;
     }
 
@@ -451,8 +455,16 @@ impl Ledger {
 }
 
 impl Account {
-    /// Without an interruption all that was taken has arrived, or was told.
+    /// Inside a session nothing is missing of what was sent between two events that arrived. And without an interruption
+    /// all that was taken has arrived, or was told.
     fn judge(&self) {
+        for seen in self.seen_in.values() {
+            if let (Some(first), Some(last)) = (seen.first(), seen.last()) {
+                let lost = self.sent.range(first..last);
+                let lost: Vec<_> = lost.filter(|number| !seen.contains(number)).collect();
+                assert!(lost.is_empty(), "{lost:?} lost inside a session");
+            }
+        }
         if self.interrupted {
             return;
         }

@@ -58,13 +58,18 @@ impl Settings {
             retries.timeout = Duration::from_millis(random.u64(1..10_000));
             join.retries = Some(retries);
         }
+        let mut weather = weather(random);
+        if engine.version == Version::Auto {
+            // Over WebSocket alone it tells the revisions apart by what comes within its grace, as it says.
+            weather.stalled = 0;
+        }
         Self {
             engine,
             session,
             join,
             asks_target: random.u8(0..4) == 0,
             options,
-            weather: weather(random),
+            weather,
         }
     }
 
@@ -117,6 +122,7 @@ fn weather(random: &mut fastrand::Rng) -> Weather {
             0
         }
     };
+    weather.stalled = chance(50);
     weather.unreachable = chance(300);
     weather.swallowed = chance(100);
     weather.lost_response = chance(100);
