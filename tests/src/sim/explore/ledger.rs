@@ -45,8 +45,10 @@ struct Account {
     unsent: u64,
     /// What the server has seen of all that is sent once.
     seen: BTreeSet<u64>,
-    /// The same by session: only inside one there is an order.
-    seen_in: BTreeMap<SessionId, BTreeSet<u64>>,
+    /// The same by joining, of which a session may see several: only inside one there is an order.
+    seen_in: BTreeMap<(SessionId, u64), BTreeSet<u64>>,
+    /// How often the server was joined.
+    joinings: u64,
     /// The last one that the server has seen, in each session, of what is retried.
     retried: BTreeMap<SessionId, u64>,
     /// Whether the namespace has ever lost a connection: then what was under way may be lost.
@@ -251,6 +253,7 @@ impl Ledger {
                 ..
             } => {
                 self.note(&format!("server: {namespace} joined as {id}, {recovered}"));
+                self.accounts[place(&namespace)].joinings += 1;
                 let sent = self.sockets.entry((place(&namespace), id)).or_default();
                 if !recovered {
                     // In revision 4 who comes back in the same session has the same id.
@@ -292,7 +295,8 @@ impl Ledger {
             self.summary.again += u64::from(number == last);
             return;
         }
-        let seen = account.seen_in.entry(session).or_default();
+        let joining = (session, account.joinings);
+        let seen = account.seen_in.entry(joining).or_default();
         let last = seen.last().copied().unwrap_or_default();
         assert!(number > last, "event {number} behind {last}");
         seen.insert(number);
@@ -455,8 +459,8 @@ impl Ledger {
 }
 
 impl Account {
-    /// Inside a session nothing is missing of what was sent between two events that arrived. And without an interruption
-    /// all that was taken has arrived, or was told.
+    /// Between joining and leaving nothing is missing of what was sent between two events that arrived. And without an
+    /// interruption all that was taken has arrived, or was told.
     fn judge(&self) {
         for seen in self.seen_in.values() {
             if let (Some(first), Some(last)) = (seen.first(), seen.last()) {
