@@ -119,22 +119,26 @@ async fn what_a_connection_that_hangs_as_it_is_replaced_does_not_bring_is_made_u
         config.settings.lifetime_ms = None;
         config.settings.announce_expiration = false;
         config.ping_interval = Duration::from_millis(500);
-        config.ping_timeout = Duration::from_secs(3);
+        config.ping_timeout = Duration::from_secs(5);
     })
     .await;
     let mut watch = rotating(&emulator, route).await;
     emulator.freeze();
     let sent = emulator.notify(&Sending::default());
     assert_eq!(sent.receivers, 1);
-    // Nobody can know yet that the connection hangs, and in time a new one takes over.
-    assert_eq!(next(&mut watch).await, WatchEvent::Renewed);
+    // Nobody can know yet that the connection hangs, and in time a new one takes over; unless its requests, too, go out
+    // on connections that hang, as by polling they may: then coverage is lost, and comes back.
+    let mut told = Vec::new();
     let covered = loop {
         match next(&mut watch).await {
-            WatchEvent::Renewed => {}
-            other => break other,
+            WatchEvent::Resync(reason) => break reason,
+            WatchEvent::Notification(_) => panic!("it hangs"),
+            other => told.push(other),
         }
     };
-    assert_eq!(covered, WatchEvent::Resync(ResyncReason::Handover));
+    let lost = told.iter().any(|event| *event != WatchEvent::Renewed);
+    assert!(!lost || route != Route::WebSocket, "{told:?}");
+    assert!(lost || covered == ResyncReason::Handover, "{covered}");
 }
 
 #[tokio::test]
