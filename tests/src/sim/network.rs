@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use engineio::{
-    Action, Endpoint, Frame, Input as ClientInput, Refusal, Response, TransportError,
+    Action, Endpoint, Frame, Input as ClientInput, Refusal, Response, Target, TransportError,
     TransportErrorKind,
 };
 
@@ -213,9 +213,8 @@ impl Network {
         }
     }
 
-    fn target(&mut self, target: &engineio::Target) -> String {
-        let url = self.endpoint.url(target, None);
-        format!("{}?{}", url.path(), url.query().unwrap_or_default())
+    fn target(&self, target: &Target) -> String {
+        request_target(&self.endpoint, target)
     }
 
     fn request(
@@ -317,11 +316,7 @@ impl Network {
         if let Some(id) = self.socket_of(link)
             && let Some(at) = self.passage(now, id, true)
         {
-            let frame = match frame {
-                Frame::Text(text) => server::Frame::Text(text.to_string()),
-                Frame::Binary(bytes) => server::Frame::Binary(bytes),
-                other => panic!("a frame that nobody knows: {other:?}"),
-            };
+            let frame = frame_for_server(frame);
             self.deliver(at, Delivery::Server(server::Input::Frame(id, frame)));
         }
     }
@@ -390,43 +385,36 @@ impl Network {
 
     /// Both sides learn that it is gone.
     fn break_socket(&mut self, at: Instant, id: SocketId) {
-        let Some(socket) = self.sockets.remove(&id) else {
-            return;
-        };
-        let to_server = at.max(socket.to_server);
-        self.deliver(
-            to_server,
-            Delivery::Server(server::Input::SocketClosed {
-                socket: id,
-                clean: false,
-            }),
-        );
-        let error = TransportError::new(TransportErrorKind::Broken, "reset");
-        let to_client = at.max(socket.to_client);
-        self.client(to_client, socket.link, ClientInput::WebSocketFailed(error));
+        self.end_in_between(at, id, false, |_| {
+            let error = TransportError::new(TransportErrorKind::Broken, "reset");
+            ClientInput::WebSocketFailed(error)
+        });
     }
 
     /// Something in between says goodbye to both.
     fn close_in_between(&mut self, at: Instant, id: SocketId) {
-        let Some(socket) = self.sockets.remove(&id) else {
-            return;
-        };
-        let to_server = at.max(socket.to_server);
-        self.deliver(
-            to_server,
-            Delivery::Server(server::Input::SocketClosed {
-                socket: id,
-                clean: true,
-            }),
-        );
-        let to_client = at.max(socket.to_client);
-        let closed = if socket.open {
-            ClientInput::WebSocketClosed(Some(1001))
-        } else {
-            let error = TransportError::new(TransportErrorKind::Broken, "closed");
-            ClientInput::WebSocketFailed(error)
-        };
-        self.client(to_client, socket.link, closed);
+        self.end_in_between(at, id, true, |open| match open {
+            true => ClientInput::WebSocketClosed(Some(1001)),
+            false => {
+                let error = TransportError::new(TransportErrorKind::Broken, "closed");
+                ClientInput::WebSocketFailed(error)
+            }
+        });
+    }
+
+    /// Ends it behind what is on its way in both directions. `told` is what the client learns, by whether it was open.
+    fn end_in_between(
+        &mut self,
+        at: Instant,
+        id: SocketId,
+        clean: bool,
+        told: impl FnOnce(bool) -> ClientInput,
+    ) {
+        if let Some(socket) = self.sockets.remove(&id) {
+            let closed = server::Input::SocketClosed { socket: id, clean };
+            self.deliver(at.max(socket.to_server), Delivery::Server(closed));
+            self.client(at.max(socket.to_client), socket.link, told(socket.open));
+        }
     }
 
     /// All connections to the server break, as when its process ends.
@@ -539,6 +527,21 @@ impl Network {
             response
         };
         self.client(at, exchange.link, done(exchange.is_get, result));
+    }
+}
+
+/// The path and the query of a request.
+pub(super) fn request_target(endpoint: &Endpoint, target: &Target) -> String {
+    let url = endpoint.url(target, None);
+    format!("{}?{}", url.path(), url.query().unwrap_or_default())
+}
+
+/// The client's frame in the server's words.
+pub(super) fn frame_for_server(frame: Frame) -> server::Frame {
+    match frame {
+        Frame::Text(text) => server::Frame::Text(text.to_string()),
+        Frame::Binary(bytes) => server::Frame::Binary(bytes),
+        other => panic!("a frame that nobody knows: {other:?}"),
     }
 }
 

@@ -16,13 +16,14 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use engineio::{Action, Endpoint, Frame};
+use engineio::{Action, Endpoint};
 use serde_json::Value;
 
 use super::settings::ModelSettings;
 use super::subject::Wanted;
 use super::wire::{binary_line, body_text, text_line, unescaped_text, unhex};
 use super::{Failure, wire};
+use crate::sim::network::{frame_for_server, request_target};
 use crate::sim::server::{
     self, Event, ExchangeId, Input, Method, Output, Server, SessionId, SocketId,
 };
@@ -98,10 +99,7 @@ impl Model {
         wanted: Wanted,
         endpoint: &Endpoint,
     ) -> Result<(), Failure> {
-        let target = |target| {
-            let url = endpoint.url(target, None);
-            format!("{}?{}", url.path(), url.query().unwrap_or_default())
-        };
+        let target = |target| request_target(endpoint, target);
         match wanted {
             Wanted::Act(Action::Get(to)) => {
                 let exchange = ExchangeId(self.name());
@@ -121,12 +119,7 @@ impl Model {
             }
             Wanted::Act(Action::SendFrame(frame)) => {
                 let socket = self.socket.ok_or("there is no WebSocket")?;
-                let frame = match frame {
-                    Frame::Text(text) => server::Frame::Text(text.to_string()),
-                    Frame::Binary(bytes) => server::Frame::Binary(bytes),
-                    other => return Err(format!("a frame that nobody knows: {other:?}")),
-                };
-                self.input(now, Input::Frame(socket, frame))?;
+                self.input(now, Input::Frame(socket, frame_for_server(frame)))?;
             }
             Wanted::Act(Action::CloseWebSocket) => {
                 self.end_socket(now, true)?;

@@ -33,13 +33,11 @@ use engineio::{
 };
 
 use super::Failure;
+use crate::sim::network::request_target;
 
 /// What the client does.
 pub(super) fn describe(action: &Action, endpoint: &Endpoint) -> String {
-    let target = |target| {
-        let url = endpoint.url(target, None);
-        format!("{}?{}", url.path(), url.query().unwrap_or_default())
-    };
+    let target = |target| request_target(endpoint, target);
     match action {
         Action::Get(to) => format!("GET {}", target(to)),
         Action::Post(to, body) => format!("POST {} {}", target(to), body_text(body)),
