@@ -6,7 +6,7 @@
 //! * [`Connection`]: one Engine.IO session as a state machine. Time is an argument, bytes come in and go out as
 //!   values, and nothing inside sleeps, locks, spawns or reads a clock;
 //! * `client` (feature `client`, on by default): the driver that joins a [`Connection`] to
-//!   reqwest and tungstenite.
+//!   reqwest and to WebSocket frames.
 //!
 //! # The contract of a `Connection`
 //!

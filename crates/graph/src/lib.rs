@@ -38,9 +38,8 @@
 //! Access tokens and the query of a `notificationUrl` are credentials. They are in no error, no
 //! `Debug` text and no log of this crate, travel over TLS only (but to loopback hosts, if that is
 //! asked for), and are never sent to where a redirect points. The same holds of delta links, and the
-//! token is sent to no link that leads away from the cloud. The WebSocket library logs each
-//! message at level `trace`, the payloads of notifications among them, by way of the `log` crate:
-//! keep the target `tungstenite` below that.
+//! token is sent to no link that leads away from the cloud. The libraries below log none of them either, at
+//! any level.
 
 mod client;
 mod cloud;

@@ -59,9 +59,8 @@
 //! # Logs
 //!
 //! What happens is told by `tracing`, targets `socketio` and `engineio`, at level debug, in a span for the connection, for
-//! each attempt and for each namespace. No secret is in it. At level trace, however, the WebSocket library writes each
-//! frame to `log` (target `tungstenite`), credentials and all; `tracing-subscriber` takes that in. Where everything is
-//! logged, leave it out: `trace,tungstenite=info`.
+//! each attempt and for each namespace. No secret is in it, nor in what the libraries below write to `log` and `tracing`,
+//! at any level.
 //!
 //! # Without tokio
 //!

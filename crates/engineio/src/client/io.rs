@@ -117,7 +117,7 @@ impl Io {
             }
             Action::SendFrame(frame) => {
                 if let Some(websocket) = &mut self.websocket {
-                    websocket.send(frame);
+                    websocket.send(&frame);
                 }
             }
             Action::CloseWebSocket => {

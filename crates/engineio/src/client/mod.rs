@@ -1,11 +1,11 @@
-//! The tokio driver: joins a [`Connection`] to reqwest and tungstenite.
+//! The tokio driver: joins a [`Connection`] to reqwest and to WebSocket frames.
 //!
 //! A [`Client`] is driven in place by whoever polls it. It starts no task of its own (the HTTP library keeps one for
 //! each of its connections), and dropping it drops everything that belongs to the session. One [`Http`] carries all three kinds of request (polling GETs,
 //! POSTs and the WebSocket handshake), so that proxies, certificates and headers are set once and hold for all.
 //!
-//! It tells `tracing` what happens, at level debug, and no secret. At level trace, however, the WebSocket library writes
-//! each frame to `log` (target `tungstenite`), credentials and all: where everything is logged, leave that out.
+//! It tells `tracing` what happens, at level debug, and no secret; nor is one in what the libraries below it log, at any
+//! level.
 //!
 //! ```no_run
 //! use engineio::client::{Client, Http};

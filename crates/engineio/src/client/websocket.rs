@@ -1,5 +1,8 @@
 //! The WebSocket: its handshake over the common HTTP stack, checked in full, and its frames.
 
+mod stream;
+mod wire;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,17 +12,14 @@ use ::http::header::{
     CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use bytestring::ByteString;
-use futures_core::Stream;
-use futures_util::Sink;
+use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError as WsProtocolError};
-use tokio_tungstenite::tungstenite::handshake::client::generate_key;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Message as WsMessage, Role, WebSocketConfig};
 
+use self::stream::{Failure, Messages};
+use self::wire::{Fault, Message, close_code};
 use super::cookies::Answer;
 use super::http::{MAX_ERROR_BODY, check_proxy, read_body, send, transport_error};
 use super::secrets::Secrets;
@@ -40,10 +40,8 @@ pub(super) enum OpenError {
 
 /// How long the body of an error answer may take.
 const ERROR_BODY_PATIENCE: Duration = Duration::from_secs(2);
-/// Frames are written out as soon as they are complete; this is only where small ones gather until the flush.
-const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The library keeps an answer for each ping while the socket takes nothing. `ws` draws this line at 60.
+/// An answer for each ping is kept while the socket takes nothing. `ws` draws this line at 60.
 const MAX_UNANSWERED_PINGS: usize = 256;
 
 /// Opens a WebSocket: `request` becomes the handshake of RFC 6455, section 4.1. `is_forwarded` says that a proxy may
@@ -55,7 +53,7 @@ pub(super) async fn open(
     limits: Limits,
     secrets: Secrets,
 ) -> Answer<Result<WebSocket, OpenError>> {
-    let key = generate_key();
+    let key = STANDARD.encode(wire::nonce());
     let mut request = request
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
@@ -122,15 +120,9 @@ async fn open_with(
         OpenError::Failed(TransportError::new(TransportErrorKind::NotWebSocket, what))
     })?;
     let stream = FirstBytes::new(response.upgrade().await.map_err(failed)?);
-    let config = WebSocketConfig::default()
-        .read_buffer_size(limits.read_buffer_bytes)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(usize::MAX)
-        .max_message_size(Some(limits.max_message_bytes))
-        .max_frame_size(Some(limits.max_message_bytes));
-    let stream = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
+    let messages = Messages::new(stream, limits.max_message_bytes, limits.read_buffer_bytes);
     Ok(WebSocket {
-        stream,
+        messages,
         secrets,
         unflushed: false,
         pings: 0,
@@ -157,7 +149,7 @@ fn check(headers: &HeaderMap, key: &str, offered: &Subprotocols) -> Result<(), &
     let accept = headers
         .get(SEC_WEBSOCKET_ACCEPT)
         .map(|value| value.as_bytes().trim_ascii());
-    if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
+    if accept != Some(accept_of(key).as_bytes()) {
         return Err("its answer has the wrong Sec-WebSocket-Accept");
     }
     // None was asked for.
@@ -172,53 +164,47 @@ fn check(headers: &HeaderMap, key: &str, offered: &Subprotocols) -> Result<(), &
     }
 }
 
+/// What a server answers to a key: RFC 6455, section 1.3.
+fn accept_of(key: &str) -> String {
+    let mut hash = Sha1::new_with_prefix(key);
+    hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    STANDARD.encode(hash.finalize())
+}
+
 /// An open WebSocket.
 pub(super) struct WebSocket {
-    stream: WebSocketStream<FirstBytes<reqwest::Upgraded>>,
+    messages: Messages<FirstBytes<reqwest::Upgraded>>,
     secrets: Secrets,
     unflushed: bool,
     /// WebSocket pings since all answers were last written out.
     pings: usize,
     /// A write that failed; reported where inputs are.
-    error: Option<WsError>,
+    error: Option<Failure>,
 }
 
 impl WebSocket {
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Err(error) = ready!(Pin::new(&mut self.stream).poll_ready(cx)) {
+        if let Err(error) = ready!(self.messages.poll_ready(cx)) {
             self.fail(error);
         }
         Poll::Ready(())
     }
 
-    pub(super) fn send(&mut self, frame: Frame) {
-        self.write(match frame {
-            // What came in as UTF-8 goes out as UTF-8.
-            Frame::Text(text) => match text.into_bytes().try_into() {
-                Ok(text) => WsMessage::Text(text),
-                Err(_) => return,
-            },
-            Frame::Binary(bytes) => WsMessage::Binary(bytes),
-        });
-    }
-
-    /// An empty close frame, as both reference sides send.
-    pub(super) fn close(&mut self) {
-        self.write(WsMessage::Close(None));
-    }
-
-    fn write(&mut self, message: WsMessage) {
+    pub(super) fn send(&mut self, frame: &Frame) {
         self.unflushed = true;
-        if let Err(error) = Pin::new(&mut self.stream).start_send(message) {
-            self.fail(error);
-        }
+        self.messages.send(frame);
+    }
+
+    pub(super) fn close(&mut self) {
+        self.unflushed = true;
+        self.messages.close();
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
         if !self.unflushed {
             return;
         }
-        match Pin::new(&mut self.stream).poll_flush(cx) {
+        match self.messages.poll_flush(cx) {
             Poll::Ready(result) => {
                 self.unflushed = false;
                 self.pings = 0;
@@ -232,16 +218,14 @@ impl WebSocket {
 
     /// A peer that has closed also makes writes fail: what it said before is still to be read, so a write error
     /// waits until reading brings nothing more.
-    fn fail(&mut self, error: WsError) {
-        if !matches!(error, WsError::ConnectionClosed | WsError::AlreadyClosed) {
-            self.error.get_or_insert(error);
-        }
+    fn fail(&mut self, error: io::Error) {
+        self.error.get_or_insert(error.into());
     }
 
     /// The next frame, or the end.
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         loop {
-            let message = match Pin::new(&mut self.stream).poll_next(cx) {
+            let message = match self.messages.poll_next(cx) {
                 Poll::Ready(message) => message,
                 Poll::Pending => {
                     return match self.error.take() {
@@ -251,19 +235,15 @@ impl WebSocket {
                 }
             };
             return Poll::Ready(match message {
-                Some(Ok(WsMessage::Text(text))) => match ByteString::try_from(Bytes::from(text)) {
-                    Ok(text) => Input::Frame(Frame::Text(text)),
-                    Err(error) => self.failure(&WsError::Utf8(error.to_string())),
-                },
-                Some(Ok(WsMessage::Binary(bytes))) => Input::Frame(Frame::Binary(bytes)),
-                Some(Ok(WsMessage::Close(frame))) => {
+                Some(Ok(Message::Data(frame))) => Input::Frame(frame),
+                Some(Ok(Message::Close(payload))) => {
                     // Our half of the closing handshake is waiting to be written.
                     self.unflushed = true;
                     self.poll_flush(cx);
-                    Input::WebSocketClosed(frame.map(|frame| frame.code.into()))
+                    Input::WebSocketClosed(close_code(&payload))
                 }
-                // WebSocket's own pings are answered by the library, and no part of Engine.IO.
-                Some(Ok(WsMessage::Ping(_))) => {
+                // WebSocket's own pings are answered here, and no part of Engine.IO.
+                Some(Ok(Message::Ping(_))) => {
                     self.unflushed = true;
                     self.pings += 1;
                     self.poll_flush(cx);
@@ -275,31 +255,25 @@ impl WebSocket {
                         continue;
                     }
                 }
-                Some(Ok(WsMessage::Pong(_) | WsMessage::Frame(_))) => continue,
-                Some(Err(WsError::ConnectionClosed | WsError::AlreadyClosed)) | None => {
-                    Input::WebSocketClosed(None)
-                }
+                Some(Ok(Message::Pong)) => continue,
                 Some(Err(error)) => self.failure(&error),
+                None => Input::WebSocketClosed(None),
             });
         }
     }
 
-    fn failure(&self, error: &WsError) -> Input {
-        let text = Bytes::copy_from_slice(&self.stream.get_ref().text);
+    fn failure(&self, error: &Failure) -> Input {
+        let text = Bytes::copy_from_slice(&self.messages.get_ref().text);
         if let Some(refusal) = Refusal::from_http_inside_websocket(&self.secrets.remove_from(&text))
         {
             return Input::WebSocketRefused(refusal);
         }
-        let (kind, message) = match error {
-            WsError::Io(error) => (TransportErrorKind::Broken, error.to_string()),
-            WsError::Protocol(WsProtocolError::ResetWithoutClosingHandshake) => (
-                TransportErrorKind::Broken,
-                "it ended without a closing handshake".into(),
-            ),
-            WsError::Capacity(error) => (TransportErrorKind::TooLarge, error.to_string()),
-            error => (TransportErrorKind::WebSocket, error.to_string()),
+        let kind = match error {
+            Failure::Io(_) | Failure::Broken => TransportErrorKind::Broken,
+            Failure::Fault(Fault::TooLong(_)) => TransportErrorKind::TooLarge,
+            Failure::Fault(_) => TransportErrorKind::WebSocket,
         };
-        Input::WebSocketFailed(TransportError::new(kind, message))
+        Input::WebSocketFailed(TransportError::new(kind, error.to_string()))
     }
 }
 

@@ -1,0 +1,177 @@
+//! Messages of a WebSocket on a stream of bytes: its buffers, and the closing handshake (RFC 6455, section 7).
+
+use std::future::Future as _;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, BufMut as _, BytesMut};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+
+use super::wire::{Fault, MAX_HEADER, Message, Reader, Writer, close_code};
+use crate::frame::Frame;
+
+/// Frames gather here until the flush; more than this is written before the next one is taken.
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+const MAX_READ_BYTES: usize = 64 * 1024;
+
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The stream ended, and nobody had said that it would.
+    #[error("it ended without a closing handshake")]
+    Broken,
+}
+
+/// Who has sent a close frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    Nobody,
+    Us,
+    Peer,
+}
+
+pub(super) struct Messages<S> {
+    io: S,
+    reader: Reader,
+    input: BytesMut,
+    writer: Writer,
+    output: BytesMut,
+    closing: Closing,
+    /// Nothing is read behind the end, nor written behind a failure.
+    ended: bool,
+    write_failed: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
+    /// `limit` is that of a message, `read_buffer` what is read at once.
+    pub(super) fn new(io: S, limit: usize, read_buffer: usize) -> Self {
+        Self {
+            io,
+            reader: Reader::new(limit),
+            input: BytesMut::with_capacity(read_buffer.max(MAX_HEADER)),
+            writer: Writer::default(),
+            output: BytesMut::new(),
+            closing: Closing::Nobody,
+            ended: false,
+            write_failed: false,
+        }
+    }
+
+    pub(super) fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    pub(super) fn send(&mut self, frame: &Frame) {
+        if self.closing == Closing::Nobody && !self.write_failed {
+            self.writer.data(frame, &mut self.output);
+        }
+    }
+
+    /// Sends an empty close frame, as both reference sides do.
+    pub(super) fn close(&mut self) {
+        if self.closing == Closing::Nobody && !self.write_failed {
+            self.closing = Closing::Us;
+            self.writer.close(None, &mut self.output);
+        }
+    }
+
+    /// Whether another frame can be taken.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_down_to(WRITE_BUFFER_BYTES, cx)
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_down_to(0, cx))?;
+        let result = ready!(Pin::new(&mut self.io).poll_flush(cx));
+        Poll::Ready(self.written(result))
+    }
+
+    fn poll_write_down_to(&mut self, rest: usize, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.output.len() > rest {
+            let result = match ready!(Pin::new(&mut self.io).poll_write(cx, &self.output)) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.output.advance(written);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            self.written(result)?;
+        }
+        // A large message does not keep its memory.
+        if self.output.is_empty() && self.output.capacity() > 2 * WRITE_BUFFER_BYTES {
+            self.output = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Nothing more is written behind a failure. Of one behind the peer's close frame there is nothing to tell.
+    fn written(&mut self, result: io::Result<()>) -> io::Result<()> {
+        if result.is_err() {
+            self.write_failed = true;
+            self.output = BytesMut::new();
+            if self.closing == Closing::Peer {
+                return Ok(());
+            }
+        }
+        result
+    }
+
+    /// The next message, or the end. Answers to pings and to a close frame are put where [`Messages::poll_flush`] sends
+    /// them.
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, Failure>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let result = ready!(self.poll_message(cx));
+        self.ended = !matches!(result, Some(Ok(_)));
+        Poll::Ready(result)
+    }
+
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Failure>>> {
+        loop {
+            match self.reader.read(&mut self.input) {
+                Ok(Some(message)) => {
+                    self.answer(&message);
+                    return Poll::Ready(Some(Ok(message)));
+                }
+                Ok(None) => {}
+                Err(fault) => return Poll::Ready(Some(Err(fault.into()))),
+            }
+            // The reader has made room for what it waits for. Not all of that at once: TLS clears what it may fill.
+            let mut room = (&mut self.input).limit(MAX_READ_BYTES);
+            match ready!(pin!(self.io.read_buf(&mut room)).poll(cx)) {
+                Ok(0) if self.closing == Closing::Peer => return Poll::Ready(None),
+                Ok(0) => return Poll::Ready(Some(Err(Failure::Broken))),
+                Ok(_) => {}
+                Err(_) if self.closing == Closing::Peer => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+            }
+        }
+    }
+
+    fn answer(&mut self, message: &Message) {
+        let is_open = self.closing == Closing::Nobody && !self.write_failed;
+        match message {
+            Message::Ping(payload) if is_open => self.writer.pong(payload, &mut self.output),
+            Message::Close(payload) => {
+                if is_open {
+                    self.writer.close(close_code(payload), &mut self.output);
+                }
+                self.closing = Closing::Peer;
+            }
+            Message::Data(_) | Message::Ping(_) | Message::Pong => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
