@@ -12,11 +12,10 @@ use ::http::header::{
     CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tungstenite::handshake::client::generate_key;
+use tungstenite::handshake::derive_accept_key;
 
 use self::stream::{Failure, Messages};
 use self::wire::{Fault, Message, close_code};
@@ -53,7 +52,7 @@ pub(super) async fn open(
     limits: Limits,
     secrets: Secrets,
 ) -> Answer<Result<WebSocket, OpenError>> {
-    let key = STANDARD.encode(wire::nonce());
+    let key = generate_key();
     let mut request = request
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
@@ -149,7 +148,7 @@ fn check(headers: &HeaderMap, key: &str, offered: &Subprotocols) -> Result<(), &
     let accept = headers
         .get(SEC_WEBSOCKET_ACCEPT)
         .map(|value| value.as_bytes().trim_ascii());
-    if accept != Some(accept_of(key).as_bytes()) {
+    if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
         return Err("its answer has the wrong Sec-WebSocket-Accept");
     }
     // None was asked for.
@@ -162,13 +161,6 @@ fn check(headers: &HeaderMap, key: &str, offered: &Subprotocols) -> Result<(), &
         (Some(name), None) if name.to_str().is_ok_and(|name| offered.contains(name)) => Ok(()),
         _ => Err("it forces a subprotocol that was not offered"),
     }
-}
-
-/// What a server answers to a key: RFC 6455, section 1.3.
-fn accept_of(key: &str) -> String {
-    let mut hash = Sha1::new_with_prefix(key);
-    hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    STANDARD.encode(hash.finalize())
 }
 
 /// An open WebSocket.

@@ -118,7 +118,7 @@ pub(crate) async fn switch(stream: &mut TcpStream, request: &str) {
 /// The same, with `extra` header lines.
 pub(crate) async fn switch_with(stream: &mut TcpStream, request: &str, extra: &str) {
     let key = header(request, "sec-websocket-key").unwrap();
-    let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n{extra}\r\n"
     );

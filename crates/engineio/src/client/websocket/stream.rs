@@ -9,7 +9,7 @@ use bytes::{Buf as _, BufMut as _, BytesMut};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 
-use super::wire::{Fault, MAX_HEADER, Message, Reader, Writer, close_code};
+use super::wire::{self, Fault, MAX_HEADER, Message, Reader, close_code};
 use crate::frame::Frame;
 
 /// Frames gather here until the flush; more than this is written before the next one is taken.
@@ -39,7 +39,6 @@ pub(super) struct Messages<S> {
     io: S,
     reader: Reader,
     input: BytesMut,
-    writer: Writer,
     output: BytesMut,
     closing: Closing,
     /// Nothing is read behind the end, nor written behind a failure.
@@ -54,7 +53,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
             io,
             reader: Reader::new(limit),
             input: BytesMut::with_capacity(read_buffer.max(MAX_HEADER)),
-            writer: Writer::default(),
             output: BytesMut::new(),
             closing: Closing::Nobody,
             ended: false,
@@ -68,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
 
     pub(super) fn send(&mut self, frame: &Frame) {
         if self.closing == Closing::Nobody && !self.write_failed {
-            self.writer.data(frame, &mut self.output);
+            wire::write_data(frame, &mut self.output);
         }
     }
 
@@ -76,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
     pub(super) fn close(&mut self) {
         if self.closing == Closing::Nobody && !self.write_failed {
             self.closing = Closing::Us;
-            self.writer.close(None, &mut self.output);
+            wire::write_close(None, &mut self.output);
         }
     }
 
@@ -161,10 +159,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
     fn answer(&mut self, message: &Message) {
         let is_open = self.closing == Closing::Nobody && !self.write_failed;
         match message {
-            Message::Ping(payload) if is_open => self.writer.pong(payload, &mut self.output),
+            Message::Ping(payload) if is_open => wire::write_pong(payload, &mut self.output),
             Message::Close(payload) => {
                 if is_open {
-                    self.writer.close(close_code(payload), &mut self.output);
+                    wire::write_close(close_code(payload), &mut self.output);
                 }
                 self.closing = Closing::Peer;
             }

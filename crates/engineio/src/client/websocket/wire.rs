@@ -1,13 +1,17 @@
-//! The frames of a WebSocket (RFC 6455, section 5) as a client reads and writes them: bytes in, messages out.
+//! The messages of a WebSocket (RFC 6455, sections 5.4 to 5.6) as a client reads and writes them: bytes in, messages out.
 //!
-//! Written here, because the libraries that would do it log each frame's payload, and payloads are credentials: the
+//! Only the headers of frames are tungstenite's. What it has above them logs each payload, and payloads are credentials: the
 //! auth of a Socket.IO CONNECT, session ids, whatever the application sends.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::io::Cursor;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use bytestring::ByteString;
 use thiserror::Error;
+use tungstenite::Error as HeaderError;
+use tungstenite::error::ProtocolError;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use crate::frame::Frame;
 
@@ -15,20 +19,6 @@ use crate::frame::Frame;
 pub(super) const MAX_HEADER: usize = 14;
 /// Section 5.5: the most that a control frame carries.
 const MAX_CONTROL_PAYLOAD: usize = 125;
-
-const FINAL: u8 = 0x80;
-const RESERVED: u8 = 0x70;
-const OPCODE: u8 = 0x0f;
-const MASKED: u8 = 0x80;
-
-const CONTINUATION: u8 = 0;
-const TEXT: u8 = 1;
-const BINARY: u8 = 2;
-const CLOSE: u8 = 8;
-const PING: u8 = 9;
-const PONG: u8 = 10;
-
-const PROTOCOL_ERROR: u16 = 1002;
 
 /// What a peer sends.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +37,8 @@ pub(super) enum Fault {
     ReservedBits,
     #[error("a masked frame")]
     Masked,
+    #[error("a malformed header")]
+    Header,
     #[error("an unknown opcode: {0}")]
     Opcode(u8),
     #[error("a fragmented control frame")]
@@ -67,59 +59,37 @@ pub(super) enum Fault {
     TooLong(usize),
 }
 
-#[derive(Clone, Copy)]
-struct Header {
-    first: u8,
-    masked: bool,
-    length: usize,
+/// The header at the start of the buffer, and the length of its payload, once it is there as a whole.
+fn header(buffer: &mut BytesMut, limit: usize) -> Result<Option<(FrameHeader, usize)>, Fault> {
+    let mut cursor = Cursor::new(&*buffer);
+    let (header, length) = match FrameHeader::parse(&mut cursor) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(None),
+        Err(HeaderError::Protocol(ProtocolError::InvalidOpcode(opcode))) => {
+            return Err(Fault::Opcode(opcode));
+        }
+        Err(_) => return Err(Fault::Header),
+    };
+    let consumed = usize::try_from(cursor.position()).map_err(|_| Fault::Header)?;
+    buffer.advance(consumed);
+    let length = usize::try_from(length).ok();
+    let length = length.filter(|length| *length <= limit);
+    Ok(Some((header, length.ok_or(Fault::TooLong(limit))?)))
 }
 
-impl Header {
-    fn opcode(self) -> u8 {
-        self.first & OPCODE
+/// What section 5 asks of a frame by itself.
+fn check(header: &FrameHeader, length: usize) -> Result<(), Fault> {
+    // No extension is ever agreed on (section 5.2).
+    if header.rsv1 || header.rsv2 || header.rsv3 {
+        return Err(Fault::ReservedBits);
     }
-
-    /// The header at the start of the bytes, if it is there as a whole, and its own length.
-    fn parse(bytes: &[u8], limit: usize) -> Result<Option<(Self, usize)>, Fault> {
-        let Some(([first, second], rest)) = bytes.split_first_chunk() else {
-            return Ok(None);
-        };
-        let (length, more) = match second & !MASKED {
-            126 => match rest.first_chunk() {
-                Some(bytes) => (u64::from(u16::from_be_bytes(*bytes)), 2),
-                None => return Ok(None),
-            },
-            127 => match rest.first_chunk() {
-                Some(bytes) => (u64::from_be_bytes(*bytes), 8),
-                None => return Ok(None),
-            },
-            length => (u64::from(length), 0),
-        };
-        let length = usize::try_from(length).ok();
-        let length = length.filter(|length| *length <= limit);
-        let header = Self {
-            first: *first,
-            masked: second & MASKED != 0,
-            length: length.ok_or(Fault::TooLong(limit))?,
-        };
-        Ok(Some((header, 2 + more)))
+    if header.mask.is_some() {
+        return Err(Fault::Masked);
     }
-
-    fn check(self) -> Result<(), Fault> {
-        // No extension is ever agreed on (section 5.2).
-        if self.first & RESERVED != 0 {
-            return Err(Fault::ReservedBits);
-        }
-        if self.masked {
-            return Err(Fault::Masked);
-        }
-        match self.opcode() {
-            CONTINUATION | TEXT | BINARY => Ok(()),
-            CLOSE | PING | PONG if self.first & FINAL == 0 => Err(Fault::FragmentedControl),
-            CLOSE | PING | PONG if self.length > MAX_CONTROL_PAYLOAD => Err(Fault::LongControl),
-            CLOSE | PING | PONG => Ok(()),
-            opcode => Err(Fault::Opcode(opcode)),
-        }
+    match header.opcode {
+        OpCode::Control(_) if !header.is_final => Err(Fault::FragmentedControl),
+        OpCode::Control(_) if length > MAX_CONTROL_PAYLOAD => Err(Fault::LongControl),
+        OpCode::Control(_) | OpCode::Data(_) => Ok(()),
     }
 }
 
@@ -128,7 +98,7 @@ pub(super) struct Reader {
     /// The most bytes of a message, over all its fragments.
     limit: usize,
     /// Of the frame whose payload is not there as a whole.
-    header: Option<Header>,
+    header: Option<(FrameHeader, usize)>,
     /// What is there of a fragmented message, and whether that is text.
     fragments: Option<(bool, BytesMut)>,
     closed: bool,
@@ -147,23 +117,21 @@ impl Reader {
     /// The next message in the buffer, if it is there as a whole. It shares the buffer's memory.
     pub(super) fn read(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, Fault> {
         while let Some((header, payload)) = self.frame(buffer)? {
-            if let Some(message) = self.message(header, payload)? {
+            if let Some(message) = self.message(&header, payload)? {
                 return Ok(Some(message));
             }
         }
         Ok(None)
     }
 
-    fn frame(&mut self, buffer: &mut BytesMut) -> Result<Option<(Header, BytesMut)>, Fault> {
-        let header = match self.header {
+    fn frame(&mut self, buffer: &mut BytesMut) -> Result<Option<(FrameHeader, BytesMut)>, Fault> {
+        let (header, length) = match self.header.take() {
             Some(header) => header,
-            None => match Header::parse(buffer, self.limit)? {
+            None => match header(buffer, self.limit)? {
                 Some((header, length)) => {
-                    bytes::Buf::advance(buffer, length);
                     // All of it at once, and not again and again with each piece.
-                    buffer.reserve(header.length);
-                    self.header = Some(header);
-                    header
+                    buffer.reserve(length);
+                    (header, length)
                 }
                 None => {
                     buffer.reserve(MAX_HEADER);
@@ -171,48 +139,59 @@ impl Reader {
                 }
             },
         };
-        if buffer.len() < header.length {
+        if buffer.len() < length {
+            self.header = Some((header, length));
             return Ok(None);
         }
-        self.header = None;
         // Not before the payload is there: what comes instead of frames is told by its text, and that takes some.
-        header.check()?;
-        Ok(Some((header, buffer.split_to(header.length))))
+        check(&header, length)?;
+        Ok(Some((header, buffer.split_to(length))))
     }
 
-    fn message(&mut self, header: Header, payload: BytesMut) -> Result<Option<Message>, Fault> {
+    fn message(
+        &mut self,
+        header: &FrameHeader,
+        payload: BytesMut,
+    ) -> Result<Option<Message>, Fault> {
         if self.closed {
             return Err(Fault::BehindClose);
         }
-        let is_final = header.first & FINAL != 0;
-        match header.opcode() {
-            CLOSE => {
+        match header.opcode {
+            OpCode::Control(Control::Close) => {
                 self.closed = true;
                 check_close(&payload)?;
                 Ok(Some(Message::Close(payload.freeze())))
             }
-            PING => Ok(Some(Message::Ping(payload.freeze()))),
-            PONG => Ok(Some(Message::Pong)),
-            CONTINUATION => {
+            OpCode::Control(Control::Ping) => Ok(Some(Message::Ping(payload.freeze()))),
+            OpCode::Control(Control::Pong) => Ok(Some(Message::Pong)),
+            OpCode::Data(Data::Continue) => {
                 let fragments = self.fragments.as_mut();
                 let (is_text, whole) = fragments.ok_or(Fault::NothingToContinue)?;
                 if payload.len() > self.limit - whole.len() {
                     return Err(Fault::TooLong(self.limit));
                 }
                 whole.extend_from_slice(&payload);
-                if !is_final {
+                if !header.is_final {
                     return Ok(None);
                 }
                 let (is_text, whole) = (*is_text, std::mem::take(whole));
                 self.fragments = None;
                 data(is_text, whole.freeze()).map(Some)
             }
-            _ if self.fragments.is_some() => Err(Fault::Unfinished),
-            opcode if is_final => data(opcode == TEXT, payload.freeze()).map(Some),
-            opcode => {
+            OpCode::Data(Data::Text | Data::Binary) if self.fragments.is_some() => {
+                Err(Fault::Unfinished)
+            }
+            OpCode::Data(kind @ (Data::Text | Data::Binary)) => {
+                let is_text = kind == Data::Text;
+                if header.is_final {
+                    return data(is_text, payload.freeze()).map(Some);
+                }
                 // A copy: what is shared with the buffer could not grow.
-                self.fragments = Some((opcode == TEXT, BytesMut::from(&payload[..])));
+                self.fragments = Some((is_text, BytesMut::from(&payload[..])));
                 Ok(None)
+            }
+            OpCode::Control(Control::Reserved(opcode)) | OpCode::Data(Data::Reserved(opcode)) => {
+                Err(Fault::Opcode(opcode))
             }
         }
     }
@@ -237,73 +216,50 @@ fn check_close(payload: &[u8]) -> Result<(), Fault> {
 
 /// The status code in the payload of a close frame. One that must not be sent (section 7.4) is the peer's error.
 pub(super) fn close_code(payload: &[u8]) -> Option<u16> {
-    let code = u16::from_be_bytes(*payload.first_chunk()?);
-    let may_be_sent = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-    Some(if may_be_sent { code } else { PROTOCOL_ERROR })
+    let code = CloseCode::from(u16::from_be_bytes(*payload.first_chunk()?));
+    Some(if code.is_allowed() {
+        code.into()
+    } else {
+        CloseCode::Protocol.into()
+    })
 }
 
-/// Puts frames into bytes, each behind a mask of its own.
-#[derive(Default)]
-pub(super) struct Writer {
-    masks: Masks,
-}
-
-impl Writer {
-    pub(super) fn data(&mut self, frame: &Frame, output: &mut BytesMut) {
-        match frame {
-            Frame::Text(text) => self.frame(TEXT, text.as_bytes(), output),
-            Frame::Binary(bytes) => self.frame(BINARY, bytes, output),
-        }
-    }
-
-    pub(super) fn pong(&mut self, payload: &[u8], output: &mut BytesMut) {
-        self.frame(PONG, payload, output);
-    }
-
-    /// An empty close frame, or the answer to one, which repeats its code.
-    pub(super) fn close(&mut self, code: Option<u16>, output: &mut BytesMut) {
-        match code {
-            Some(code) => self.frame(CLOSE, &code.to_be_bytes(), output),
-            None => self.frame(CLOSE, &[], output),
-        }
-    }
-
-    fn frame(&mut self, opcode: u8, payload: &[u8], output: &mut BytesMut) {
-        output.reserve(MAX_HEADER + payload.len());
-        output.put_u8(FINAL | opcode);
-        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(length @ ..=125), _) => output.put_u8(MASKED | length),
-            (_, Ok(length)) => {
-                output.put_u8(MASKED | 126);
-                output.put_u16(length);
-            }
-            _ => {
-                output.put_u8(MASKED | 127);
-                output.put_u64(payload.len() as u64);
-            }
-        }
-        let mask = self.masks.next();
-        output.put_slice(&mask);
-        let start = output.len();
-        output.put_slice(payload);
-        if let Some(payload) = output.get_mut(start..) {
-            apply(mask, payload);
-        }
+/// Puts a frame into bytes.
+pub(super) fn write_data(frame: &Frame, output: &mut BytesMut) {
+    match frame {
+        Frame::Text(text) => write(OpCode::Data(Data::Text), text.as_bytes(), output),
+        Frame::Binary(bytes) => write(OpCode::Data(Data::Binary), bytes, output),
     }
 }
 
-/// Masks that cannot be foretold (section 5.3): a keyed hash of their number, with a key from the system's entropy.
-#[derive(Default)]
-struct Masks {
-    key: RandomState,
-    number: u64,
+/// The answer to a ping.
+pub(super) fn write_pong(payload: &[u8], output: &mut BytesMut) {
+    write(OpCode::Control(Control::Pong), payload, output);
 }
 
-impl Masks {
-    fn next(&mut self) -> [u8; 4] {
-        self.number += 1;
-        let [mask @ .., _, _, _, _] = self.key.hash_one(self.number).to_ne_bytes();
-        mask
+/// An empty close frame, or the answer to one, which repeats its code.
+pub(super) fn write_close(code: Option<u16>, output: &mut BytesMut) {
+    let code = code.map(u16::to_be_bytes);
+    let payload = code.as_ref().map_or(&[][..], |code| code);
+    write(OpCode::Control(Control::Close), payload, output);
+}
+
+fn write(opcode: OpCode, payload: &[u8], output: &mut BytesMut) {
+    // One that cannot be foretold, for each frame (section 5.3).
+    let mask = rand::random();
+    let header = FrameHeader {
+        opcode,
+        mask: Some(mask),
+        ..FrameHeader::default()
+    };
+    output.reserve(MAX_HEADER + payload.len());
+    let mut writer = output.writer();
+    // Memory takes everything.
+    header.format(payload.len() as u64, &mut writer).ok();
+    let start = output.len();
+    output.put_slice(payload);
+    if let Some(payload) = output.get_mut(start..) {
+        apply(mask, payload);
     }
 }
 
@@ -317,13 +273,6 @@ fn apply(mask: [u8; 4], payload: &mut [u8]) {
     for (byte, mask) in rest.iter_mut().zip(wide.to_ne_bytes()) {
         *byte ^= mask;
     }
-}
-
-/// The nonce of a handshake (section 4.1): 16 random bytes.
-pub(super) fn nonce() -> [u8; 16] {
-    let random = RandomState::new();
-    let (one, other) = (random.hash_one(1), random.hash_one(2));
-    (u128::from(one) << 64 | u128::from(other)).to_ne_bytes()
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ fn what_a_server_must_not_send() {
     for (bytes, fault) in [
         (&b"\xc1\x00"[..], Fault::ReservedBits),
         (b"\x91\x00", Fault::ReservedBits),
-        (b"\x81\x81", Fault::Masked),
+        (b"\x81\x81mask", Fault::Masked),
         (b"\x83\x00", Fault::Opcode(3)),
         (b"\x8b\x00", Fault::Opcode(11)),
         (b"\x09\x00", Fault::FragmentedControl),
@@ -105,7 +105,6 @@ fn what_a_server_must_not_send() {
             Fault::TooLong(LIMIT),
         ),
     ] {
-        // What was masked has a mask to wait for nowhere: its payload is what counts.
         let bytes = [bytes, b"x"].concat();
         assert_eq!(read_all(&bytes).1, Some(fault), "{bytes:02x?}");
     }
@@ -146,30 +145,34 @@ fn codes_of_close_frames() {
 }
 
 /// Reads what a client wrote, as a server does.
-fn unmasked(bytes: &[u8]) -> (u8, Vec<u8>, &[u8]) {
-    let (header, start) = Header::parse(bytes, usize::MAX).unwrap().unwrap();
-    assert!(header.masked && header.first & FINAL != 0);
-    let mask: [u8; 4] = bytes[start..start + 4].try_into().unwrap();
-    let (payload, rest) = bytes[start + 4..].split_at(header.length);
+fn unmasked(bytes: &[u8]) -> (OpCode, Vec<u8>, &[u8]) {
+    let mut cursor = Cursor::new(bytes);
+    let (header, length) = FrameHeader::parse(&mut cursor).unwrap().unwrap();
+    assert!(header.is_final);
+    let mask = header.mask.unwrap();
+    let (payload, rest) = bytes[cursor.position() as usize..].split_at(length as usize);
     let mut payload = payload.to_vec();
     for (position, byte) in payload.iter_mut().enumerate() {
         *byte ^= mask[position % 4];
     }
-    (header.opcode(), payload, rest)
+    (header.opcode, payload, rest)
 }
 
 #[test]
 fn what_a_client_sends_is_masked_and_whole() {
     for length in [0, 1, 7, 8, 9, 125, 126, 127, 65_535, 65_536] {
         let payload: Vec<u8> = (0..length).map(|number| number as u8).collect();
-        let (mut writer, mut output) = (Writer::default(), BytesMut::new());
-        writer.data(&Frame::Binary(payload.clone().into()), &mut output);
-        writer.data(&Frame::Text("é".into()), &mut output);
-        writer.pong(b"p", &mut output);
-        writer.close(Some(1000), &mut output);
-        writer.close(None, &mut output);
+        let mut output = BytesMut::new();
+        write_data(&Frame::Binary(payload.clone().into()), &mut output);
+        write_data(&Frame::Text("é".into()), &mut output);
+        write_pong(b"p", &mut output);
+        write_close(Some(1000), &mut output);
+        write_close(None, &mut output);
         let (opcode, read, rest) = unmasked(&output);
-        assert!(opcode == BINARY && read == payload, "{length}");
+        assert!(
+            opcode == OpCode::Data(Data::Binary) && read == payload,
+            "{length}"
+        );
         let header = match length {
             0..=125 => 6,
             126..=65_535 => 8,
@@ -177,26 +180,123 @@ fn what_a_client_sends_is_masked_and_whole() {
         };
         assert_eq!(output.len() - rest.len(), header + length);
         let (opcode, read, rest) = unmasked(rest);
-        assert_eq!((opcode, &*read), (TEXT, "é".as_bytes()));
+        assert_eq!((opcode, &*read), (OpCode::Data(Data::Text), "é".as_bytes()));
         let (opcode, read, rest) = unmasked(rest);
-        assert_eq!((opcode, &*read), (PONG, &b"p"[..]));
+        assert_eq!(
+            (opcode, &*read),
+            (OpCode::Control(Control::Pong), &b"p"[..])
+        );
         let (opcode, read, rest) = unmasked(rest);
-        assert_eq!((opcode, &*read), (CLOSE, &b"\x03\xe8"[..]));
-        assert_eq!(unmasked(rest), (CLOSE, vec![], &[][..]));
+        assert_eq!(
+            (opcode, &*read),
+            (OpCode::Control(Control::Close), &b"\x03\xe8"[..])
+        );
+        assert_eq!(
+            unmasked(rest),
+            (OpCode::Control(Control::Close), vec![], &[][..])
+        );
     }
 }
 
 #[test]
-fn masks_and_nonces_do_not_repeat() {
-    let (mut one, mut other) = (Masks::default(), Masks::default());
-    let masks: std::collections::HashSet<_> =
-        (0..100).flat_map(|_| [one.next(), other.next()]).collect();
-    // Two of two hundred are the same once in 200 000 runs.
-    assert!(masks.len() >= 199);
-    assert_ne!(nonce(), nonce());
+fn each_frame_has_a_mask_of_its_own() {
+    let masks: std::collections::HashSet<_> = (0..100)
+        .map(|_| {
+            let mut output = BytesMut::new();
+            write_pong(b"", &mut output);
+            output.split_off(2)
+        })
+        .collect();
+    // Two of a hundred are the same once in 800 000 runs.
+    assert!(masks.len() >= 99);
+}
+
+/// What a peer sent; what is sent to it is of no interest.
+struct Peer(Cursor<Vec<u8>>);
+
+impl std::io::Read for Peer {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl std::io::Write for Peer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The same, as tungstenite reads it: the messages up to the first fault, and that.
+fn read_by_tungstenite(bytes: &[u8]) -> (Vec<Message>, Option<HeaderError>) {
+    use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LIMIT))
+        .max_frame_size(Some(LIMIT));
+    let peer = Peer(Cursor::new(bytes.to_vec()));
+    let mut socket = WebSocket::from_raw_socket(peer, Role::Client, Some(config));
+    let mut messages = Vec::new();
+    loop {
+        messages.push(match socket.read() {
+            Ok(tungstenite::Message::Text(text)) => {
+                Message::Data(Frame::Text(text.as_str().into()))
+            }
+            Ok(tungstenite::Message::Binary(bytes)) => Message::Data(Frame::Binary(bytes)),
+            Ok(tungstenite::Message::Ping(payload)) => Message::Ping(payload),
+            Ok(tungstenite::Message::Pong(_)) => Message::Pong,
+            // It gives no payload but the parts of one; and what is behind it is no longer read.
+            Ok(tungstenite::Message::Close(_)) => return (messages, None),
+            Ok(tungstenite::Message::Frame(_)) => unreachable!("only written"),
+            Err(HeaderError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                return (messages, None);
+            }
+            Err(fault) => return (messages, Some(fault)),
+        });
+    }
+}
+
+/// A frame as a server may send it, or nearly.
+fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+    let first = prop_oneof![
+        8 => prop::sample::select(vec![0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x89, 0x8a, 0x88]),
+        1 => any::<u8>(),
+    ];
+    let payload = prop_oneof![
+        4 => "[a-zé€😀]{0,40}".prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 0..140),
+    ];
+    (first, payload, 0..40_u8).prop_map(|(first, payload, masked)| {
+        let mut bytes = server_frame(first, &payload);
+        if masked == 0 {
+            bytes[1] |= 0x80;
+            bytes.extend(b"mask");
+        }
+        bytes
+    })
 }
 
 proptest! {
+    /// The layer above the headers says what the library's own says.
+    #[test]
+    fn frames_are_read_as_tungstenite_reads_them(frames in prop::collection::vec(any_frame(), 0..12)) {
+        let (mut messages, mut fault) = read_all(&frames.concat());
+        if let Some(end) = messages.iter().position(|message| matches!(message, Message::Close(_))) {
+            messages.truncate(end);
+            fault = None;
+        }
+        let (theirs, their_fault) = read_by_tungstenite(&frames.concat());
+        if matches!(their_fault, Some(HeaderError::Utf8(_))) {
+            // It tells that of a fragment already, and we of the whole message.
+            let whole = [&frames.concat()[..], b"\x80\x00"].concat();
+            prop_assert!(read_all(&whole).1.is_some());
+            prop_assert!(messages.starts_with(&theirs));
+        } else {
+            prop_assert_eq!((messages, fault.is_some()), (theirs, their_fault.is_some()));
+        }
+    }
+
     #[test]
     fn pieces_make_no_difference(bytes: Vec<u8>, cuts in prop::collection::vec(0usize..40, 0..20)) {
         let (expected, fault) = read_all(&bytes);
@@ -226,8 +326,8 @@ proptest! {
     fn fragments_make_one_message(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..9)) {
         let last = parts.len() - 1;
         let frames = parts.iter().enumerate().flat_map(|(number, part)| {
-            let opcode = if number == 0 { BINARY } else { CONTINUATION };
-            server_frame(opcode | if number == last { FINAL } else { 0 }, part)
+            let opcode = if number == 0 { 0x02 } else { 0x00 };
+            server_frame(opcode | if number == last { 0x80 } else { 0 }, part)
         });
         let (messages, fault) = read_all(&frames.collect::<Vec<_>>());
         let whole = Frame::Binary(parts.concat().into());
