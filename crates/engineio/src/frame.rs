@@ -42,8 +42,10 @@ impl Frame {
 impl std::fmt::Debug for Frame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            // Open packets carry the session id, messages whatever the application sends.
-            Self::Text(text) if text.starts_with(['1', '2', '3', '5', '6']) && text.len() < 16 => {
+            // Open packets carry the session id, messages whatever the application sends, pings whatever a peer likes.
+            Self::Text(text)
+                if matches!(&**text, "1" | "2" | "2probe" | "3" | "3probe" | "5" | "6") =>
+            {
                 write!(f, "Text({text:?})")
             }
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),

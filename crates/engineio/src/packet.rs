@@ -91,7 +91,7 @@ impl From<Vec<u8>> for Message {
 }
 
 /// One Engine.IO packet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Packet {
     /// `0`, the handshake JSON. Parse it with [`Handshake::parse`](crate::Handshake::parse).
@@ -113,6 +113,25 @@ pub enum Packet {
 /// The text of an `open` packet. It carries the session id, so its `Debug` form hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OpenData(pub ByteString);
+
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A heartbeat carries whatever the peer likes.
+        let heartbeat = |f: &mut fmt::Formatter<'_>, name: &str, data: &ByteString| match &**data {
+            data @ ("" | "probe") => write!(f, "{name}({data:?})"),
+            data => write!(f, "{name}({} bytes)", data.len()),
+        };
+        match self {
+            Self::Open(data) => f.debug_tuple("Open").field(data).finish(),
+            Self::Close => f.write_str("Close"),
+            Self::Ping(data) => heartbeat(f, "Ping", data),
+            Self::Pong(data) => heartbeat(f, "Pong", data),
+            Self::Message(message) => f.debug_tuple("Message").field(message).finish(),
+            Self::Upgrade => f.write_str("Upgrade"),
+            Self::Noop => f.write_str("Noop"),
+        }
+    }
+}
 
 impl fmt::Debug for OpenData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,7 @@
 //! The `notification` event: a tap on the shoulder, read leniently.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::ser::SerializeStruct as _;
 use serde_json::value::RawValue;
@@ -30,12 +32,12 @@ const MAX_STRING_LEVELS: usize = 2;
 /// let notification = Notification::from_json(r#""{\"value\":[{\"resource\":\"b86a\"}]}""#);
 /// assert_eq!(notification.entries()[0].resource.as_deref(), Some("b86a"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Notification {
     payload: Payload,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Payload {
     /// JSON without insignificant white space, so one line.
     Json(Box<RawValue>),
@@ -174,8 +176,18 @@ fn compact(json: &str) -> String {
         .collect()
 }
 
+impl fmt::Debug for Notification {
+    /// Without the payload: it may hold a `clientState`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.payload {
+            Payload::Json(json) => write!(f, "Notification({} bytes)", json.get().len()),
+            Payload::Raw(text) => write!(f, "Notification({} bytes, no JSON)", text.len()),
+        }
+    }
+}
+
 /// One entry of a notification. Every field is optional; times are as the service wrote them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
     /// `subscriptionId`.
@@ -196,6 +208,21 @@ pub struct Entry {
     pub user_id: Option<String>,
     /// Fields that are unknown, or are no string.
     pub other: Map<String, Value>,
+}
+
+impl fmt::Debug for Entry {
+    /// Without `clientState`, which proves that a notification is meant for the application.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("subscription_id", &self.subscription_id)
+            .field("expiration", &self.expiration)
+            .field("resource", &self.resource)
+            .field("tenant_id", &self.tenant_id)
+            .field("site_url", &self.site_url)
+            .field("web_id", &self.web_id)
+            .field("user_id", &self.user_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Entry {

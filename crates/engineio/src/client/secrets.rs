@@ -36,6 +36,8 @@ impl Secrets {
         }
         secrets.extend(sid.map(|sid| sid.expose().to_owned()));
         secrets.retain(|secret| secret.len() >= LEAST_LENGTH);
+        let others: Vec<_> = secrets.iter().flat_map(|secret| in_urls(secret)).collect();
+        secrets.extend(others);
         // What contains another one goes first.
         secrets.sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
         secrets.dedup();
@@ -57,13 +59,19 @@ impl Secrets {
     pub(super) fn remove_from(&self, body: &Bytes) -> Bytes {
         let text = self.cut(&String::from_utf8_lossy(body));
         // JSON has several forms of a character, and encoders that write `+` as `\u002b` and `/` as `\/`.
-        if text.contains('\\')
-            && let Ok(mut json) = serde_json::from_str(&text)
-            && self.cut_from_json(&mut json)
-        {
-            return json.to_string().into();
+        if !text.contains('\\') {
+            return text.into();
         }
-        text.into()
+        if let Ok(mut json) = serde_json::from_str(&text) {
+            return match self.cut_from_json(&mut json) {
+                true => json.to_string().into(),
+                false => text.into(),
+            };
+        }
+        // A part of JSON, or JSON in something else.
+        let plain = without_escapes(&text);
+        let clean = self.cut(&plain);
+        if clean == plain { text } else { clean }.into()
     }
 
     /// Whether there was something to cut out.
@@ -109,6 +117,59 @@ impl Secrets {
     }
 }
 
+/// What becomes of a value where it is encoded for a URL, or decoded once too often. In a URL of ours, the session id is
+/// encoded, too.
+fn in_urls(value: &str) -> Vec<String> {
+    let encoded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let mut forms = vec![value.replace('+', " ")];
+    if encoded != value {
+        let spaced = encoded.replace('+', "%20");
+        forms.extend([lower_hex(&encoded), lower_hex(&spaced), encoded, spaced]);
+    }
+    forms.retain(|form| form != value);
+    forms
+}
+
+/// What a text with escapes of JSON stands for.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let code = after.strip_prefix('u').and_then(|code| code.get(..4));
+        let code = code.and_then(|code| u32::from_str_radix(code, 16).ok());
+        rest = match code.and_then(char::from_u32) {
+            Some(c) => {
+                plain.push(c);
+                after.get(5..).unwrap_or_default()
+            }
+            None => {
+                let mut chars = after.chars();
+                plain.extend(chars.next());
+                chars.as_str()
+            }
+        };
+    }
+    plain + rest
+}
+
+/// `%2B` is `%2b`, too.
+fn lower_hex(encoded: &str) -> String {
+    let mut digits = 0;
+    let lower = encoded.chars().map(|c| {
+        if c == '%' {
+            digits = 2;
+            return c;
+        }
+        if digits == 0 {
+            return c;
+        }
+        digits -= 1;
+        c.to_ascii_lowercase()
+    });
+    lower.collect()
+}
+
 /// What proves who one is in the value of an `Authorization` header: what follows the scheme, such as `Bearer`, or all
 /// of it where there is none; of `Basic`, what is encoded there, too.
 fn credentials(value: &str) -> impl Iterator<Item = String> {
@@ -151,13 +212,23 @@ mod tests {
             ("no flagged here, 1", "no [redacted] here, 1"),
             ("bad key a+b/c", "bad key [redacted]"),
             ("bad key a b/c", "bad key [redacted]"),
+            ("bad token ab cd=", "bad token [redacted]"),
+            ("bad token=ab%2bcd%3d", "bad token=[redacted]"),
+            ("bad key=a%20b%2Fc", "bad key=[redacted]"),
             ("unknown SESSION", "unknown [redacted]"),
+            ("Cookie: a=cookie%2Fvalue", "Cookie: a=cookie%2Fvalue"),
             ("Cookie: a=cookie-value", "Cookie: a=[redacted]"),
             ("Session ID unknown", "Session ID unknown"),
             (
                 r#"{"code":3,"message":"bad token ab\u002bcd\u003D"}"#,
                 r#"{"code":3,"message":"bad token [redacted]"}"#,
             ),
+            (
+                r#"9["bad token ab\u002bcd\u003d"#,
+                r#"9["bad token [redacted]"#,
+            ),
+            (r"bad key a+b\/c", "bad key [redacted]"),
+            (r"C:\users\uABC", r"C:\users\uABC"),
             (
                 r#"{"errors":["C:\\", {"a+b\/c":0}]}"#,
                 r#"{"errors":["C:\\",{"[redacted]":0}]}"#,
