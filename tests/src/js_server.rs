@@ -1,8 +1,5 @@
 //! The real JavaScript servers as child processes: started, commanded, and asked what they saw.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Mutex, OnceCell, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-use crate::within;
+use crate::{node, within};
 
 /// One thing the server saw or did, as it wrote it: `what` says which.
 ///
@@ -109,9 +106,9 @@ impl JsServer {
     }
 
     async fn start(script: &'static str, options: Value) -> Option<Self> {
-        static INSTALLED: OnceCell<Result<(), String>> = OnceCell::const_new();
-        if let Err(reason) = INSTALLED.get_or_init(install).await {
-            skip(reason);
+        let ready = tokio::task::spawn_blocking(node::ready).await;
+        if let Err(reason) = ready.expect("whether Node.js is there") {
+            node::skip(&reason);
             return None;
         }
         let log = Arc::new(watch::Sender::default());
@@ -273,8 +270,7 @@ struct Process {
 
 impl Process {
     async fn spawn(script: &str, options: &Value, log: &Arc<Log>) -> (Self, u16) {
-        let mut child = Command::new("node")
-            .arg(scripts().join(script))
+        let mut child = Command::from(node::command(script))
             .arg(options.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -333,69 +329,4 @@ async fn read(stdout: ChildStdout, started: tokio::sync::oneshot::Sender<u16>, l
             started.send(port).ok();
         }
     }
-}
-
-/// Where the scripts, their manifest and their lock file stand.
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/js")
-}
-
-/// Says past the test harness's capture that the running test was skipped, and why.
-fn skip(reason: &str) {
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "the real servers are required where CI=true: {reason}",
-    );
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    let notice = format!(
-        "\n*** SKIPPED: {test}: the real JavaScript server could not be used: {reason} ***\n\n"
-    );
-    // With no standard error left there is nobody to tell.
-    std::io::stderr().write_all(notice.as_bytes()).ok();
-}
-
-/// Installs the servers' dependencies as the lock file pins them, once a machine.
-///
-/// Test binaries run at the same time: a lock on a file lets one install while the others wait,
-/// and a copy of the lock file beside the packages says which state they are in.
-async fn install() -> Result<(), String> {
-    tokio::task::spawn_blocking(install_blocking)
-        .await
-        .unwrap_or_else(|error| Err(error.to_string()))
-}
-
-fn install_blocking() -> Result<(), String> {
-    run("node", &["--version"])?;
-    let at = |path: &str| scripts().join(path);
-    let read = |path: &str| std::fs::read(at(path)).unwrap_or_default();
-    let wanted = read("package-lock.json");
-
-    let lock = File::create(at(".install-lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    if read("node_modules/.installed") == wanted {
-        return Ok(());
-    }
-    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    run(npm, &["ci"])?;
-    std::fs::write(at("node_modules/.installed"), wanted).map_err(|error| error.to_string())
-}
-
-/// Runs a program among the scripts; an error says which one and what it wrote.
-fn run(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = std::process::Command::new(program)
-        .args(args)
-        .current_dir(scripts())
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{program} could not be run ({error})"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "`{program} {}` failed: {}",
-        args.join(" "),
-        said.trim()
-    ))
 }

@@ -14,6 +14,7 @@ mod client;
 pub mod fault;
 mod js_server;
 pub mod matrix;
+mod node;
 mod proxy;
 mod reverse_proxy;
 mod route;
