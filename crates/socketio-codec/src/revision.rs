@@ -28,10 +28,13 @@ const ANY: Payload = Payload {
 };
 
 impl Revision {
-    /// The payload of CONNECT. In revision 4 it means nothing.
+    /// The payload of CONNECT. In revision 4 it means nothing; the reference takes what JavaScript calls an object.
     pub(crate) fn connect_payload(self) -> Payload {
         match self {
-            Self::R4 => ANY,
+            Self::R4 => Payload {
+                starts: b"{[n",
+                expected: "absent, an object, an array or null",
+            },
             Self::R5 => Payload {
                 starts: b"{",
                 expected: "absent or an object",
