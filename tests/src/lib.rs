@@ -11,6 +11,7 @@
 
 mod case;
 mod client;
+pub mod differential;
 pub mod fault;
 mod js_server;
 pub mod matrix;

@@ -1,0 +1,509 @@
+//! The rules about Socket.IO packets.
+
+use serde_json::Value as Json;
+use socketio_codec::{DecodeError, Namespace};
+
+use super::{Effect, Place, Rule};
+use crate::differential::Parser;
+use crate::differential::case::{Frame, Input};
+use crate::differential::ours::Why;
+
+const BOTH: &[Parser] = &[Parser::Socket42, Parser::Socket34];
+const OLD: &[Parser] = &[Parser::Socket34];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "blank type",
+        parsers: BOTH,
+        reason: "JavaScript reads nothing and white space as the number 0, and so as CONNECT; they are no packet type.",
+        effects: &[Effect::Stricter(|place| {
+            matches!(
+                error(place),
+                Some(DecodeError::Empty | DecodeError::UnknownType)
+            ) && place.text().chars().next().is_none_or(is_white_space)
+        })],
+        examples: || vec![texts(&[""]), texts(&[" "]), texts(&["\t{}"])],
+    },
+    Rule {
+        name: "unknown type",
+        parsers: OLD,
+        reason: "It makes an ERROR packet of its own out of what has no packet type; for us the peer has broken the protocol.",
+        effects: &[Effect::Stricter(|place| {
+            matches!(error(place), Some(DecodeError::UnknownType))
+                && place.reading().is_some_and(|theirs| {
+                    theirs.namespace.is_none()
+                        && theirs
+                            .data
+                            .as_deref()
+                            .is_some_and(|data| data.starts_with("\"parser error: "))
+                })
+        })],
+        examples: || vec![texts(&["7"]), texts(&["hello"])],
+    },
+    Rule {
+        name: "accidental attachments",
+        parsers: BOTH,
+        reason: "The number of attachments is decimal digits in the protocol; it takes whatever JavaScript converts to a number (`1e0`, `0x1`, ` 1`, `1.0`).",
+        effects: &[Effect::Stricter(|place| {
+            let count = Header::of(place.text()).attachments;
+            matches!(
+                error(place),
+                Some(DecodeError::IllegalAttachmentCount { .. })
+            ) && !count.bytes().all(|byte| byte.is_ascii_digit())
+        })],
+        examples: || {
+            [
+                "51e0-[\"a\"]",
+                "50x1-[\"a\"]",
+                "5 1-[\"a\"]",
+                "51.0-[\"a\"]",
+            ]
+            .map(|text| texts(&[text]))
+            .into()
+        },
+    },
+    Rule {
+        name: "white space in an id",
+        parsers: BOTH,
+        reason: "White space counts as the digit 0 to JavaScript, so that `2 [\"a\"]` would ask for an acknowledgement with id 0, and `1 2` would be one with id NaN; the protocol has digits only.",
+        effects: &[Effect::Stricter(|place| {
+            Header::of(place.text()).id.contains(is_white_space) && error(place).is_some()
+        })],
+        examples: || {
+            ["2 [\"a\"]", "21 2[\"a\"]", "31\u{a0}[]", "0 "]
+                .map(|text| texts(&[text]))
+                .into()
+        },
+    },
+    Rule {
+        name: "large id",
+        parsers: BOTH,
+        reason: "An id of more than 64 bits or 20 digits becomes another number in JavaScript, and could not be answered.",
+        effects: &[Effect::Stricter(|place| {
+            let id = Header::of(place.text()).id;
+            matches!(error(place), Some(DecodeError::AckIdTooLarge { .. }))
+                && (id.len() > 20 || id.parse::<u64>().is_err())
+        })],
+        examples: || {
+            ["218446744073709551616[\"a\"]", "3000000000000000000001[]"]
+                .map(|text| texts(&[text]))
+                .into()
+        },
+    },
+    Rule {
+        name: "event without data",
+        parsers: BOTH,
+        reason: "It checks data only where there is some; an event without data has no name.",
+        effects: &[Effect::Stricter(|place| {
+            let header = Header::of(place.text());
+            matches!(error(place), Some(DecodeError::IllegalPayload { .. }))
+                && matches!(header.kind, Some('2' | '5'))
+                && header.json.is_empty()
+        })],
+        examples: || ["2", "21", "2/a", "51-"].map(|text| texts(&[text])).into(),
+    },
+    Rule {
+        name: "acknowledgement without id",
+        parsers: BOTH,
+        reason: "It acknowledges nothing; reference clients ignore it later.",
+        effects: &[Effect::Stricter(|place| {
+            matches!(error(place), Some(DecodeError::MissingAckId { .. }))
+                && Header::of(place.text()).id.is_empty()
+        })],
+        examples: || {
+            ["3[]", "3", "3/a,[1]", "61-[]"]
+                .map(|text| texts(&[text]))
+                .into()
+        },
+    },
+    Rule {
+        name: "acknowledgement without data",
+        parsers: BOTH,
+        reason: "No data and an empty list are the same to whoever waits for the acknowledgement.",
+        effects: &[Effect::Otherwise(|_, theirs| {
+            if theirs.kind == "ack" && theirs.data.is_none() {
+                theirs.data = Some("[]".to_owned());
+            }
+        })],
+        examples: || vec![texts(&["31"]), with_attachments("61-1", 1)],
+    },
+    Rule {
+        name: "long namespace",
+        parsers: BOTH,
+        reason: "Without a bound a peer could make every packet carry megabytes of name.",
+        effects: &[Effect::Stricter(|place| {
+            matches!(error(place), Some(DecodeError::NamespaceTooLong { .. }))
+                && Header::of(place.text()).namespace.len() > Namespace::MAX_LEN
+        })],
+        examples: || vec![texts(&[&format!("0/{},", "a".repeat(1024))])],
+    },
+    Rule {
+        name: "separator in a namespace",
+        parsers: BOTH,
+        reason: "U+001E separates packets under HTTP long-polling and nothing escapes it: a namespace with it could not be answered.",
+        effects: &[Effect::Stricter(|place| {
+            matches!(error(place), Some(DecodeError::IllegalNamespace { .. }))
+                && Header::of(place.text()).namespace.contains('\u{1e}')
+        })],
+        examples: || vec![texts(&["0/a\u{1e}b,"])],
+    },
+    Rule {
+        name: "fractional placeholder",
+        parsers: BOTH,
+        reason: "It checks that `num` lies between 0 and the number of attachments, not that it is whole; `0.5` gives `undefined`.",
+        effects: &[Effect::Stricter(|place| {
+            matches!(error(place), Some(DecodeError::IllegalPlaceholder { .. }))
+                && place.reading().is_some_and(|theirs| {
+                    theirs
+                        .data
+                        .as_deref()
+                        .is_some_and(|data| data.contains("undefined"))
+                })
+        })],
+        examples: || {
+            vec![with_attachments(
+                r#"51-["a",{"_placeholder":true,"num":0.5}]"#,
+                1,
+            )]
+        },
+    },
+    Rule {
+        name: "replaced placeholder",
+        parsers: BOTH,
+        reason: "Of equal keys the last counts, so that it never sees a wrong placeholder under an earlier one; we check all that is there.",
+        effects: &[Effect::Stricter(|place| {
+            matches!(error(place), Some(DecodeError::IllegalPlaceholder { .. }))
+                && serde_json::from_str(&readable(Header::of(place.text()).json))
+                    .is_ok_and(|seen| no_placeholder_is_wrong(&seen, place.attachments()))
+        })],
+        examples: || {
+            vec![with_attachments(
+                r#"51-["a",{"x":{"_placeholder":true,"num":9},"x":1}]"#,
+                1,
+            )]
+        },
+    },
+    Rule {
+        name: "deep binary packet",
+        parsers: BOTH,
+        reason: "Placeholders have to be looked for in all of it, which overflows its stack some thousand levels later; 128 is where JSON parsers stop.",
+        effects: &[Effect::Stricter(|place| {
+            matches!(error(place), Some(DecodeError::TooDeep { .. }))
+                && depth(Header::of(place.text()).json) > 128
+        })],
+        examples: || vec![with_attachments(&format!("51-[\"a\",{}]", nested(128)), 1)],
+    },
+    Rule {
+        name: "name that is not Unicode",
+        parsers: BOTH,
+        reason: "A name with half a surrogate pair can be compared with no string of ours.",
+        effects: &[Effect::Stricter(|place| {
+            let header = Header::of(place.text());
+            matches!(error(place), Some(DecodeError::IllegalEventName { .. }))
+                && has_lone_surrogate(first_string(header.json))
+        })],
+        examples: || vec![texts(&[r#"2["\ud800"]"#])],
+    },
+    Rule {
+        name: "value that is not Unicode",
+        parsers: BOTH,
+        reason: "The packet is accepted; only reading half a surrogate pair as a string fails.",
+        effects: &[Effect::Stricter(|place| {
+            is_unreadable(place) && has_lone_surrogate(Header::of(place.text()).json)
+        })],
+        examples: || {
+            vec![
+                texts(&[r#"2["a","\udc00"]"#]),
+                texts(&[r#"0{"\ud800x":1}"#]),
+            ]
+        },
+    },
+    Rule {
+        name: "number beyond doubles",
+        parsers: BOTH,
+        reason: "The packet is accepted; reading `1e999`, which is Infinity in JavaScript and nothing in JSON, fails.",
+        effects: &[Effect::Stricter(|place| {
+            is_unreadable(place) && has_infinite_number(Header::of(place.text()).json)
+        })],
+        examples: || vec![texts(&[r#"2["a",1e999]"#]), texts(&[r#"31[-1e400]"#])],
+    },
+    Rule {
+        name: "deep value",
+        parsers: BOTH,
+        reason: "The packet is accepted; reading more than 127 arrays and objects inside one another fails.",
+        effects: &[Effect::Stricter(|place| {
+            is_unreadable(place) && depth(Header::of(place.text()).json) > 127
+        })],
+        examples: || vec![texts(&[&format!("2[\"a\",{}]", nested(200))])],
+    },
+    Rule {
+        name: "error with any payload",
+        parsers: OLD,
+        reason: "ERROR of revision 4 carries whatever a middleware gave, truth values and numbers included; there digits are the payload, and not an id that ERROR does not have.",
+        effects: &[
+            Effect::Otherwise(|place, theirs| {
+                if theirs.kind == "error"
+                    && theirs.data.is_none()
+                    && !Header::of(place.text())
+                        .id
+                        .trim_end()
+                        .contains(is_white_space)
+                {
+                    theirs.data = theirs.id.take();
+                }
+            }),
+            Effect::Stricter(|place| {
+                let header = Header::of(place.text());
+                header.kind == Some('4') && !header.id.is_empty() && error(place).is_some()
+            }),
+            Effect::Looser(|place| {
+                let header = Header::of(place.text());
+                header.kind == Some('4') && (is_scalar(header.json) || !header.id.is_empty())
+            }),
+        ],
+        examples: || {
+            ["4123", "41{}", "41.5", "4true", "4/a,-1"]
+                .map(|text| texts(&[text]))
+                .into()
+        },
+    },
+    Rule {
+        name: "id where none belongs",
+        parsers: BOTH,
+        reason: "Only events and acknowledgements have an id; everybody ignores those of others, and we do not report them.",
+        effects: &[Effect::Otherwise(|_, theirs| {
+            if matches!(theirs.kind.as_str(), "connect" | "disconnect" | "error") {
+                theirs.id = None;
+            }
+        })],
+        examples: || ["01", "11", "0/a,7{}"].map(|text| texts(&[text])).into(),
+    },
+    Rule {
+        name: "empty query",
+        parsers: OLD,
+        reason: "The query behind the namespace of CONNECT is none when it is empty.",
+        effects: &[Effect::Otherwise(|_, theirs| {
+            if theirs.kind == "connect"
+                && let Some(namespace) = &mut theirs.namespace
+                && namespace.find('?') == Some(namespace.len() - 1)
+            {
+                namespace.pop();
+            }
+        })],
+        examples: || vec![texts(&["0/a?,"])],
+    },
+];
+
+impl<'a> Place<'a> {
+    /// The text of the packet that both are at: attachments belong to the text before them.
+    fn text(&self) -> &'a str {
+        let Input::Frames(frames) = self.input else {
+            return "";
+        };
+        let until_here = frames.get(..=self.our).unwrap_or(frames);
+        let text = until_here.iter().rev().find_map(|frame| match frame {
+            Frame::Text(text) => Some(text.as_str()),
+            Frame::Binary(_) => None,
+        });
+        text.unwrap_or_default()
+    }
+
+    /// How many attachments the packet has.
+    fn attachments(&self) -> usize {
+        Header::of(self.text()).attachments.parse().unwrap_or(0)
+    }
+}
+
+/// A packet as the reference takes it apart, before it looks at the parts.
+struct Header<'a> {
+    kind: Option<char>,
+    attachments: &'a str,
+    namespace: &'a str,
+    id: &'a str,
+    json: &'a str,
+}
+
+impl<'a> Header<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut rest = text.chars();
+        let kind = rest.next();
+        let mut rest = rest.as_str();
+        let mut attachments = "";
+        if let Some('5' | '6') = kind {
+            (attachments, rest) = rest.split_once('-').unwrap_or((rest, ""));
+        }
+        let mut namespace = "/";
+        if rest.starts_with('/') {
+            (namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
+        }
+        let end = rest.find(|c: char| !c.is_ascii_digit() && !is_white_space(c));
+        let (id, json) = rest.split_at(end.unwrap_or(rest.len()));
+        Self {
+            kind,
+            attachments,
+            namespace,
+            id,
+            json,
+        }
+    }
+}
+
+fn error<'a>(place: &Place<'a>) -> Option<&'a DecodeError> {
+    match place.why() {
+        Why::Socket(error) => Some(error),
+        _ => None,
+    }
+}
+
+fn is_unreadable(place: &Place<'_>) -> bool {
+    matches!(place.why(), Why::Unreadable(_))
+}
+
+/// What JavaScript's `Number` skips.
+fn is_white_space(c: char) -> bool {
+    (c.is_whitespace() && c != '\u{85}') || c == '\u{feff}'
+}
+
+/// Whether it is a string, a truth value or a number, and valid.
+fn is_scalar(json: &str) -> bool {
+    matches!(
+        serde_json::from_str(json),
+        Ok(Json::String(_) | Json::Bool(_) | Json::Number(_))
+    ) || (json.starts_with('"') && has_lone_surrogate(json))
+        || has_infinite_number(json)
+}
+
+fn no_placeholder_is_wrong(value: &Json, attachments: usize) -> bool {
+    match value {
+        Json::Array(items) => items
+            .iter()
+            .all(|item| no_placeholder_is_wrong(item, attachments)),
+        Json::Object(members) if members.get("_placeholder") == Some(&Json::Bool(true)) => {
+            let num = members.get("num").and_then(Json::as_f64);
+            num.is_some_and(|num| num >= 0.0 && num < attachments as f64)
+        }
+        Json::Object(members) => members
+            .values()
+            .all(|member| no_placeholder_is_wrong(member, attachments)),
+        _ => true,
+    }
+}
+
+/// How many arrays and objects are open at most, strings left out.
+fn depth(json: &str) -> usize {
+    let mut open = 0_usize;
+    let mut deepest = 0;
+    for part in outside_strings(json) {
+        for byte in part.bytes() {
+            match byte {
+                b'[' | b'{' => open += 1,
+                b']' | b'}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            deepest = deepest.max(open);
+        }
+    }
+    deepest
+}
+
+fn has_infinite_number(json: &str) -> bool {
+    outside_strings(json)
+        .into_iter()
+        .flat_map(|part| part.split([',', ':', '[', ']', '{', '}', ' ', '\t', '\n', '\r']))
+        .filter_map(|token| token.parse::<f64>().ok())
+        .any(f64::is_infinite)
+}
+
+/// A JSON text with neither half surrogate pairs nor numbers beyond doubles, in which only their place matters.
+fn readable(json: &str) -> String {
+    let mut out = String::new();
+    let mut rest = json;
+    while let Some((before, escape)) = rest.split_once("\\u") {
+        out.push_str(before);
+        out.push_str("\\u");
+        let pair = escape
+            .get(..10)
+            .filter(|pair| !has_lone_surrogate(&format!("\\u{pair}")));
+        let one = escape.get(..4);
+        rest = match (pair, one) {
+            (Some(pair), _) if pair.get(4..6) == Some("\\u") => {
+                out.push_str(pair);
+                escape.get(10..).unwrap_or_default()
+            }
+            (_, Some(one)) if has_lone_surrogate(&format!("\\u{one}")) => {
+                out.push_str("fffd");
+                escape.get(4..).unwrap_or_default()
+            }
+            _ => escape,
+        };
+    }
+    out.push_str(rest);
+    out.replace("1e999", "0").replace("1e400", "0")
+}
+
+/// The parts of a JSON text between its strings.
+fn outside_strings(json: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = json;
+    while let Some((part, behind)) = rest.split_once('"') {
+        parts.push(part);
+        rest = behind.get(string_len(behind)..).unwrap_or_default();
+        rest = rest.strip_prefix('"').unwrap_or_default();
+    }
+    parts.push(rest);
+    parts
+}
+
+/// How long a string is up to its closing quote.
+fn string_len(text: &str) -> usize {
+    let mut is_escaped = false;
+    let end = text.bytes().position(|byte| {
+        let ends = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends
+    });
+    end.unwrap_or(text.len())
+}
+
+/// The first string in a JSON text, with its escapes.
+fn first_string(json: &str) -> &str {
+    let text = json.split_once('"').map_or("", |(_, text)| text);
+    text.get(..string_len(text)).unwrap_or_default()
+}
+
+/// Whether an escape stands for half a surrogate pair whose other half is missing.
+fn has_lone_surrogate(json: &str) -> bool {
+    let mut units = Vec::new();
+    let mut rest = json.chars();
+    while let Some(c) = rest.next() {
+        let escaped = if c == '\\' { rest.next() } else { None };
+        let unit = match escaped {
+            Some('u') => rest
+                .as_str()
+                .get(..4)
+                .and_then(|digits| u16::from_str_radix(digits, 16).ok()),
+            _ => None,
+        };
+        // Whatever it is, it stands between two halves.
+        units.push(unit.unwrap_or(u16::from(b' ')));
+        if unit.is_some() {
+            rest = rest.as_str().get(4..).unwrap_or_default().chars();
+        }
+    }
+    char::decode_utf16(units).any(|c| c.is_err())
+}
+
+fn texts(texts: &[&str]) -> Input {
+    let frames = texts.iter().map(|&text| Frame::Text(text.to_owned()));
+    Input::Frames(frames.collect())
+}
+
+fn with_attachments(text: &str, count: usize) -> Input {
+    let mut frames = vec![Frame::Text(text.to_owned())];
+    frames.resize(1 + count, Frame::Binary(vec![1]));
+    Input::Frames(frames)
+}
+
+fn nested(depth: usize) -> String {
+    format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+}
