@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use conformance::soak::heap::{self, Allocator};
+use conformance::heap::{self, Allocator};
 use conformance::soak::{Length, Plan, run};
 
 /// Tells the heap of the clients from that of the servers, which are in the same process.

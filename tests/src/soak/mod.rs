@@ -11,7 +11,6 @@
 
 mod books;
 mod busy;
-pub mod heap;
 mod item;
 pub mod ledger;
 pub mod promise;
@@ -33,6 +32,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::fault::FaultProxy;
+use crate::heap;
 use books::{Books, LANES, Phase};
 use busy::Busy;
 use resources::{Memory, descriptors};

@@ -8,7 +8,8 @@ use super::Plan;
 use super::books::{Books, Phase};
 use super::promise::{Broken, Promise, Trace};
 use super::resources::{Memory, Slope, Told, Whose, memory_kib};
-use super::{heap, ledger, watched};
+use super::{ledger, watched};
+use crate::heap;
 
 /// How it goes.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::heap;
+use crate::heap;
 
 /// Resident memory of this process in KiB, where the system tells.
 #[must_use]
