@@ -4,7 +4,7 @@
 //! private authority in front of any loopback server, [`Proxy`] and [`ReverseProxy`] stand in between, a
 //! [`FaultProxy`](fault::FaultProxy) breaks what passes; [`Route`], [`Case`]
 //! and [`over_every_route!`] run a scenario over each transport and against each release of the server; [`within`]
-//! bounds every wait for an event.
+//! bounds every wait for an event; [`Page`] keeps honest a page that names tests.
 
 // Whatever goes wrong in here is a failed test, and a panic is how a test says so.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -17,6 +17,7 @@ pub mod heap;
 mod js_server;
 pub mod matrix;
 mod node;
+mod page;
 mod proxy;
 mod reverse_proxy;
 mod route;
@@ -30,6 +31,7 @@ pub use client::{
     next, next_but_upgraded, next_message,
 };
 pub use js_server::{JsServer, Line};
+pub use page::Page;
 pub use proxy::Proxy;
 pub use reverse_proxy::ReverseProxy;
 pub use route::Route;
