@@ -156,6 +156,11 @@ impl Args {
         Ok(())
     }
 
+    /// See [`Attached::placed_bytes`].
+    pub(crate) fn placed_bytes(&self) -> usize {
+        self.attached.placed_bytes()
+    }
+
     /// Reads the arguments: a tuple as the list, anything else as the first argument.
     ///
     /// Arguments beyond the tuple are ignored, missing ones read as `null`, so that `Option`

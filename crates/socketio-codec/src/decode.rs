@@ -100,8 +100,8 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// When no attachment is due, the attachments break a limit, or a placeholder names one that
-    /// does not exist.
+    /// When no attachment is due, the attachments break a limit, be it only because one of them
+    /// belongs in many places, or a placeholder names one that does not exist.
     pub fn binary(&mut self, attachment: Bytes) -> Result<Option<Packet>, DecodeError> {
         let mut partial = self.partial.take().ok_or(DecodeError::UnexpectedBinary)?;
         partial.bytes = partial.bytes.saturating_add(attachment.len());
@@ -111,7 +111,7 @@ impl Decoder {
         }
         partial.attachments.push(attachment);
         if partial.attachments.len() == partial.expected {
-            return partial.finish().map(Some);
+            return partial.finish(&self.limits).map(Some);
         }
         self.partial = Some(partial);
         Ok(None)
@@ -129,23 +129,27 @@ impl Decoder {
 }
 
 impl Partial {
-    fn finish(self) -> Result<Packet, DecodeError> {
+    fn finish(self, limits: &Limits) -> Result<Packet, DecodeError> {
         let Self {
             mut packet,
             payload,
             attachments,
             ..
         } = self;
-        let attached = match &mut packet {
-            Packet::Event { event, .. } => event.args_mut().attach(attachments),
-            Packet::Ack { args, .. } => args.attach(attachments),
+        let args = match &mut packet {
+            Packet::Event { event, .. } => event.args_mut(),
+            Packet::Ack { args, .. } => args,
             Packet::Connect { .. } | Packet::Disconnect { .. } | Packet::ConnectError { .. } => {
-                Ok(())
+                return Ok(packet);
             }
         };
-        attached
-            .map(|()| packet)
-            .map_err(|error| error.within(payload))
+        args.attach(attachments)
+            .map_err(|error| error.within(payload))?;
+        let limit = limits.max_attachment_bytes;
+        if args.placed_bytes() > limit {
+            return Err(DecodeError::AttachmentsTooLarge { limit });
+        }
+        Ok(packet)
     }
 }
 

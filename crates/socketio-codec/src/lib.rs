@@ -123,6 +123,8 @@
 //! * white space, signs, exponents and hexadecimal in the numbers of the header (`2 ["a"]`,
 //!   `51e0-…`), which JavaScript reads as numbers by accident;
 //! * a placeholder with a fraction for a number (`0.5`), which would become `undefined`;
+//! * attachments that belong in so many places that they come to more than
+//!   [`Limits::max_attachment_bytes`] there: each place would be a copy;
 //! * an event name that is not Unicode (`"\ud800"`): it could not be compared with anything. In
 //!   arguments this is accepted; reading the value as a `String` is what fails;
 //! * namespaces longer than [`Namespace::MAX_LEN`] or with U+001E in them, which could not be

@@ -16,7 +16,9 @@ pub struct Limits {
     /// anything is held.
     pub max_attachments: usize,
     /// Bytes of all attachments of one packet together; 64 MiB by default. They are held until
-    /// the last one has arrived, so this is what one unfinished packet can cost.
+    /// the last one has arrived, so this is what one unfinished packet can cost. An attachment
+    /// that several placeholders stand for counts once for each: so often a value holds it that
+    /// is read from the packet.
     pub max_attachment_bytes: usize,
     /// Bytes of a namespace; [`Namespace::MAX_LEN`] by default, and never more than that.
     pub max_namespace_len: usize,

@@ -101,6 +101,14 @@ impl Attached {
         self.attachments.is_empty()
     }
 
+    /// The bytes of all attachments, each counted for every placeholder that stands for it: what a value costs that
+    /// is made of them all.
+    pub(crate) fn placed_bytes(&self) -> usize {
+        let placed = self.placeholders.iter();
+        let placed = placed.filter_map(|place| self.attachments.get(place.num));
+        placed.map(Bytes::len).fold(0, usize::saturating_add)
+    }
+
     pub(crate) fn placeholders(&self) -> &[Placeholder] {
         &self.placeholders
     }

@@ -430,6 +430,16 @@ fn limits() {
     );
     assert!(!bytes.is_assembling());
 
+    let mut places = decoder(|limits| limits.max_attachment_bytes = 3);
+    let place = r#"{"_placeholder":true,"num":0}"#;
+    let header = format!(r#"51-["x",{place},[{place}]]"#);
+    for (attachment, is_good) in [("a", true), ("ab", false)] {
+        assert_eq!(places.text(header.as_str().into()), Ok(None));
+        let packet = places.binary(attachment.into());
+        assert_eq!(packet.is_ok(), is_good, "{attachment}");
+        assert!(!places.is_assembling());
+    }
+
     let mut name = decoder(|limits| limits.max_namespace_len = 3);
     assert!(name.text("0/ab,".into()).is_ok());
     assert_eq!(
