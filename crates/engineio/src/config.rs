@@ -86,14 +86,14 @@ impl Default for Config {
 }
 
 /// Limits on what a peer may send. In the worst case a connection holds one message or one polling body, plus its
-/// decoded packets.
+/// decoded packets; during an upgrade, one of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// The largest WebSocket message in bytes, over all its fragments. Default: 16 MiB.
     pub max_message_bytes: usize,
     /// The largest polling response body in bytes. Default: 32 MiB, which holds a message of 16 MiB in base64. Of
-    /// error answers, what is longer than 64 KiB is not read.
+    /// error answers, what is longer than 64 KiB is not read; an answer to a POST that is longer is too large.
     pub max_body_bytes: usize,
     /// The largest number of packets in one polling body. Default: 262,144: a server that has queued a burst sends
     /// it as one body, and each packet costs some 100 bytes beyond its own while it waits to be read.

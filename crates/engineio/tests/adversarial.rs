@@ -605,6 +605,44 @@ async fn an_endless_body_in_tiny_chunks_is_given_up() {
     assert_eq!(error.kind, TransportErrorKind::TooLarge);
 }
 
+/// What a server says to a POST is `ok`. Else it could be a second polling body, beside the one that a poll brings.
+#[tokio::test]
+async fn the_answer_to_a_post_is_short_or_too_large() {
+    for (size, is_good) in [(64 << 10, true), ((64 << 10) + 1, false)] {
+        let (listener, endpoint) = listen();
+        tokio::spawn(async move {
+            let mut polls = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let head = request(&mut stream).await;
+                let body = match head.split_once(' ') {
+                    Some(("POST", _)) => "k".repeat(size),
+                    _ if head.contains("sid=") => {
+                        polls.push(stream);
+                        continue;
+                    }
+                    _ => usual_open(),
+                };
+                respond(&mut stream, "200 OK\r\nConnection: close", &body).await;
+            }
+        });
+        let mut client = client(endpoint, config(POLLING));
+        assert!(matches!(next(&mut client).await, Event::Opened { .. }));
+        client.send("one".into()).unwrap();
+        if is_good {
+            client.close();
+        }
+        let reason = closed(&mut client).await;
+        match reason {
+            CloseReason::Local => assert!(is_good),
+            CloseReason::Transport(error) => {
+                assert_eq!((error.kind, is_good), (TransportErrorKind::TooLarge, false));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// A GET has no limit of its own: the heartbeat is what bounds an answer that begins and never ends.
 #[tokio::test]
 async fn an_answer_that_never_ends_is_bounded_by_the_heartbeat() {

@@ -37,6 +37,9 @@ const RESERVED_HEADERS: [HeaderName; 11] = [
     UPGRADE,
 ];
 
+/// Far more than what servers answer to a POST.
+const MAX_POST_ANSWER: usize = 64 * 1024;
+
 type Pending<T> = Option<Pin<Box<dyn Future<Output = Answer<T>> + Send>>>;
 
 pub(super) struct Io {
@@ -103,7 +106,8 @@ impl Io {
                     .body(body);
                 let secrets = self.secrets(&target);
                 let is_forwarded = self.is_forwarded(&target);
-                let limit = self.limits.max_body_bytes;
+                // It is `ok`, and read only so that the connection can be used again: no second body of polling.
+                let limit = self.limits.max_body_bytes.min(MAX_POST_ANSWER);
                 self.post = Some(Box::pin(exchange(request, is_forwarded, limit, secrets)));
             }
             Action::OpenWebSocket(target) => {
