@@ -67,7 +67,7 @@ impl Page {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            if but.contains(&name.as_str()) {
+            if !name.ends_with(".rs") || but.contains(&name.as_str()) {
                 continue;
             }
             files += 1;
