@@ -14,6 +14,7 @@ mod client;
 pub mod differential;
 pub mod fault;
 pub mod heap;
+pub mod fuzz;
 mod js_server;
 pub mod matrix;
 mod node;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use engineio::{Action, Config, Connection, Event, Input, Message, SendError};
+use engineio::{Action, Config, Connection, Event, Input, Message, SendError, Stats};
 
 /// A connection that is watched: it panics as soon as it breaks a promise.
 #[derive(Debug)]
@@ -140,6 +140,18 @@ impl Link {
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.connection.is_open() && self.unsent_bytes() < self.send_buffer_bytes
+    }
+
+    /// Whether a GET is under way, whose answer means something.
+    #[must_use]
+    pub fn is_polling(&self) -> bool {
+        self.under_way.get
+    }
+
+    /// What it has carried so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.connection.stats()
     }
 
     /// Bytes that wait for the network.
