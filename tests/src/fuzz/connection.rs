@@ -12,8 +12,7 @@ use engineio::{
 use super::script::{self, Timer, after, lines, number};
 use crate::sim::link::Link;
 
-/// A script. Its first line are the settings, letter by letter: `3`, `4` and `a` the revision, `p` and `w` the transports
-/// in order, `t` to try all of them, `u` not to upgrade, `b` for base64, `s` for small limits. Then:
+/// A script. Its first line are the settings of [`config`]. Then:
 ///
 /// | line | what happens |
 /// |---|---|
@@ -38,7 +37,9 @@ pub fn connection(data: &[u8]) {
     life.end();
 }
 
-fn config(settings: &[u8]) -> Config {
+/// The settings of a connection, letter by letter: `3`, `4` and `a` the revision, `p` and `w` the transports in order, `t`
+/// to try all of them, `u` not to upgrade, `b` for base64, `s` for small limits.
+pub(super) fn config(settings: &[u8]) -> Config {
     let mut config = Config::default();
     config.transports.clear();
     for letter in settings {
@@ -58,11 +59,6 @@ fn config(settings: &[u8]) -> Config {
     config.transports.truncate(2);
     config.transports.dedup();
     config
-}
-
-/// What a broken transport says.
-pub(super) fn broken() -> TransportError {
-    TransportError::new(TransportErrorKind::Broken, "cut")
 }
 
 struct Life {
@@ -100,63 +96,35 @@ impl Life {
     }
 
     fn play(&mut self, verb: u8, rest: &[u8]) {
-        let bytes = Bytes::copy_from_slice(rest);
-        match verb {
-            b'g' => self.body(200, bytes),
-            b'G' => {
-                let (status, body) = answer(rest);
-                self.body(status, body);
-            }
-            b'p' => self.input(Input::PostDone(Ok(Response::new(200, "ok")))),
-            b'P' => {
-                let (status, body) = answer(rest);
-                self.input(Input::PostDone(Ok(Response::new(status, body))));
-            }
-            b'o' => self.input(Input::WebSocketOpened),
-            b'r' => {
-                let (status, body) = answer(rest);
-                self.input(Input::WebSocketRefused(Refusal::new(status, &body)));
-            }
-            b't' => {
-                if let Ok(text) = ByteString::try_from(bytes) {
-                    self.frame(Frame::Text(text));
-                }
-            }
-            b'b' => self.frame(Frame::Binary(bytes)),
-            b'c' => {
-                let code = (!rest.is_empty()).then(|| number(rest).0 as u16);
-                self.input(Input::WebSocketClosed(code));
-            }
-            b'x' => match rest.first() {
-                Some(b'g') => self.input(Input::GetDone(Err(broken()))),
-                Some(b'p') => self.input(Input::PostDone(Err(broken()))),
-                _ => self.input(Input::WebSocketFailed(broken())),
-            },
-            b'+' => self.pass(after(self.now, rest)),
-            b'~' => {
+        match (network(verb, rest), verb) {
+            (Some(Input::GetDone(Ok(response))), _) => self.body(response),
+            (Some(Input::Frame(frame)), _) => self.frame(frame),
+            (Some(input), _) => self.input(input),
+            (None, b'+') => self.pass(after(self.now, rest)),
+            (None, b'~') => {
                 self.now = after(self.now, rest);
                 self.link.handle_timeout(self.now);
             }
-            b's' => self.send(String::from_utf8_lossy(rest).into_owned().into()),
-            b'S' => self.send(bytes.into()),
-            b'z' => self.link.set_reading(self.now, false),
-            b'Z' => self.link.set_reading(self.now, true),
-            b'q' => self.link.close(self.now),
+            (None, b's') => self.send(String::from_utf8_lossy(rest).into_owned().into()),
+            (None, b'S') => self.send(Bytes::copy_from_slice(rest).into()),
+            (None, b'z') => self.link.set_reading(self.now, false),
+            (None, b'Z') => self.link.set_reading(self.now, true),
+            (None, b'q') => self.link.close(self.now),
             _ => {}
         }
     }
 
     /// What stands in front of an error, or of a close, is received.
-    fn body(&mut self, status: u16, body: Bytes) {
+    fn body(&mut self, response: Response) {
         let mut expected = None;
-        if let (200, Some(version), true) = (status, self.opened, self.link.is_polling()) {
-            let packets = payload::decode(version, body.clone(), self.max_packets);
+        if let (200, Some(version), true) = (response.status, self.opened, self.link.is_polling()) {
+            let packets = payload::decode(version, response.body.clone(), self.max_packets);
             let packets = packets.map_while(Result::ok);
             expected = Some(messages(
                 packets.take_while(|packet| *packet != Packet::Close),
             ));
         }
-        self.input(Input::GetDone(Ok(Response::new(status, body))));
+        self.input(Input::GetDone(Ok(response)));
         self.expect(expected);
     }
 
@@ -298,10 +266,41 @@ impl Life {
     }
 }
 
-/// A status, and a body.
-fn answer(rest: &[u8]) -> (u16, Bytes) {
-    let (status, body) = number(rest);
-    (status as u16, Bytes::copy_from_slice(body))
+/// What a line says of the network, if it is one of those.
+pub(super) fn network(verb: u8, rest: &[u8]) -> Option<Input> {
+    let bytes = Bytes::copy_from_slice(rest);
+    let answer = || {
+        let (status, body) = number(rest);
+        Response::new(status as u16, Bytes::copy_from_slice(body))
+    };
+    Some(match verb {
+        b'g' => Input::GetDone(Ok(Response::new(200, bytes))),
+        b'G' => Input::GetDone(Ok(answer())),
+        b'p' => Input::PostDone(Ok(Response::new(200, "ok"))),
+        b'P' => Input::PostDone(Ok(answer())),
+        b'o' => Input::WebSocketOpened,
+        b'r' => {
+            let answer = answer();
+            Input::WebSocketRefused(Refusal::new(answer.status, &answer.body))
+        }
+        b't' => Input::Frame(Frame::Text(ByteString::try_from(bytes).ok()?)),
+        b'b' => Input::Frame(Frame::Binary(bytes)),
+        b'c' => {
+            let code = (!rest.is_empty()).then(|| number(rest).0 as u16);
+            Input::WebSocketClosed(code)
+        }
+        b'x' => match rest.first() {
+            Some(b'g') => Input::GetDone(Err(broken())),
+            Some(b'p') => Input::PostDone(Err(broken())),
+            _ => Input::WebSocketFailed(broken()),
+        },
+        _ => return None,
+    })
+}
+
+/// What a broken transport says.
+pub(super) fn broken() -> TransportError {
+    TransportError::new(TransportErrorKind::Broken, "cut")
 }
 
 fn messages(packets: impl Iterator<Item = Packet>) -> Vec<Message> {

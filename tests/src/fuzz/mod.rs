@@ -10,10 +10,12 @@
 )]
 
 mod args;
+mod client;
 mod connection;
 mod engine;
 mod graph;
 mod packets;
+mod program;
 mod round_trips;
 mod script;
 mod session;
@@ -21,6 +23,7 @@ mod urls;
 mod value;
 
 pub use args::args;
+pub use client::client;
 pub use connection::connection;
 pub use engine::{engineio_v3, engineio_v4, handshake};
 pub use graph::graph;
@@ -33,8 +36,9 @@ pub use urls::urls;
 pub type Body = fn(&[u8]);
 
 /// All bodies, by the names of their targets.
-pub const BODIES: [(&str, Body); 12] = [
+pub const BODIES: [(&str, Body); 13] = [
     ("args", args),
+    ("client", client),
     ("connection", connection),
     ("engineio_v3", engineio_v3),
     ("engineio_v4", engineio_v4),
