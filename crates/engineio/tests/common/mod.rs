@@ -15,6 +15,7 @@ use engineio::client::{Client, Http};
 use engineio::{CloseReason, Config, Endpoint, Event, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// An `open` packet with this window for the heartbeat.
 pub(crate) fn open(ping_interval: u64, ping_timeout: u64) -> String {
@@ -118,7 +119,7 @@ pub(crate) async fn switch(stream: &mut TcpStream, request: &str) {
 /// The same, with `extra` header lines.
 pub(crate) async fn switch_with(stream: &mut TcpStream, request: &str, extra: &str) {
     let key = header(request, "sec-websocket-key").unwrap();
-    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let accept = derive_accept_key(key.as_bytes());
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n{extra}\r\n"
     );
