@@ -85,8 +85,23 @@ impl Default for Config {
     }
 }
 
-/// Limits on what a peer may send. In the worst case a connection holds one message or one polling body, plus its
-/// decoded packets; during an upgrade, one of each.
+/// Limits on what a peer may send.
+///
+/// # Memory
+///
+/// Whatever a peer sends, and however fast, a connection takes no more of the heap than this, beside what it was given to
+/// send:
+///
+/// | for | at most | with the defaults |
+/// |---|---|---|
+/// | HTTP: heads, what is on its way | 1 MiB | 1 MiB |
+/// | WebSocket: a frame, and a message in fragments that grows | 4 × [`max_message_bytes`](Self::max_message_bytes) | 64 MiB |
+/// | polling: a body that grows; one that is being taken | 4 × [`max_body_bytes`](Self::max_body_bytes) | 128 MiB |
+///
+/// Both transports count only while a session upgrades. A message that is taken keeps at most twice its size alive, or
+/// 8 KiB where it is short (twice [`read_buffer_bytes`](Self::read_buffer_bytes), if that is more): a short one that came
+/// in a long buffer is copied out of it. An idle connection keeps one read buffer of its
+/// WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -96,7 +111,7 @@ pub struct Limits {
     /// error answers, what is longer than 64 KiB is not read; an answer to a POST that is longer is too large.
     pub max_body_bytes: usize,
     /// The largest number of packets in one polling body. Default: 262,144: a server that has queued a burst sends
-    /// it as one body, and each packet costs some 100 bytes beyond its own while it waits to be read.
+    /// it as one body. In the body a packet costs nothing beyond its own bytes; whoever takes it out pays for it.
     pub max_packets_per_payload: usize,
     /// The largest number of cookies that are kept for a session; the oldest ones make room. Default: 50, as RFC 6265
     /// asks of a browser for one domain.

@@ -43,6 +43,7 @@ mod handshake;
 pub mod packet;
 pub mod payload;
 mod refusal;
+mod shelf;
 mod stats;
 mod subprotocol;
 mod timestamp;

@@ -12,8 +12,8 @@ use crate::version::Version;
 
 /// What an application sends and receives.
 ///
-/// A received message is a slice of the buffer it arrived in: keeping a small one keeps that whole buffer alive (one
-/// polling response body, or one read of the socket). [`Message::detach`] makes a copy of its own.
+/// A received message is a slice of the buffer it arrived in, and keeps that alive: one read of the socket, or a buffer of
+/// at most twice its own size (from a longer one, it is copied). [`Message::detach`] makes a copy of its own.
 ///
 /// `Debug` shows the length only: what applications send first is often a credential.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod opening;
 mod state;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod upgrade;
 mod verbs;
 
@@ -22,6 +23,7 @@ use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::version::Version;
 use state::{Carrier, Closing, Opening, Probe, State, later};
+use unread::Unread;
 
 pub use verbs::{Action, Event, Input, Response, Target};
 
@@ -45,7 +47,7 @@ pub struct Connection {
     posting: usize,
     stats: Stats,
     actions: VecDeque<Action>,
-    events: VecDeque<Event>,
+    events: Unread,
 }
 
 impl Connection {
@@ -68,7 +70,7 @@ impl Connection {
             stats: Stats::default(),
             // One at a time, as a rule; what grows by itself has room for four.
             actions: VecDeque::with_capacity(1),
-            events: VecDeque::with_capacity(1),
+            events: Unread::new(),
         };
         connection.start_attempt();
         connection
@@ -336,13 +338,27 @@ impl Connection {
 
     fn handle_payload(&mut self, now: Instant, body: Bytes) {
         let max = self.config.limits.max_packets_per_payload;
-        for packet in payload::decode(self.version, body, max) {
+        let size = body.len();
+        let mut packets = payload::decode(self.version, body, max);
+        let mut has_messages = false;
+        loop {
+            let from_here = (!has_messages).then(|| packets.clone());
+            let Some(packet) = packets.next() else {
+                return;
+            };
             match packet.inspect(|_| self.stats.received_packet()) {
                 // Packets before a `close` or a bad packet have been delivered; what follows is void.
                 Ok(Packet::Close) if matches!(self.state, State::Open(_)) => {
                     self.closed(CloseReason::Remote { code: None });
                 }
-                Ok(packet) => self.handle_packet(now, packet),
+                Ok(packet) => {
+                    let is_message = matches!(packet, Packet::Message(_));
+                    self.handle_packet(now, packet);
+                    if is_message && matches!(self.state, State::Open(_)) {
+                        self.events.put_back(from_here, size);
+                        has_messages = true;
+                    }
+                }
                 Err(error) => self.broken(now, error),
             }
             // Where an attempt to open fails, what follows belongs to no session, be it over or be it tried anew.

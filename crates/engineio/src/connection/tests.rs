@@ -462,6 +462,39 @@ fn a_post_without_an_answer_times_out() {
     assert_eq!(wire.reason(), CloseReason::RequestTimeout);
 }
 
+/// Nobody needs to read the rest of the body, and a queue of short messages would keep many of them alive.
+#[test]
+fn a_short_message_of_a_long_body_does_not_keep_it_alive() {
+    for (length, in_body) in [(100_000, false), (1_000, true)] {
+        let body = Bytes::from(format!("4e\u{1e}6{}", "x".repeat(length)));
+        let mut test = Wire::polling();
+        test.input(Input::GetDone(Ok(Response::new(200, body.clone()))));
+        let Some(Event::Message(Message::Text(text))) = test.connection.poll_event() else {
+            panic!("no message");
+        };
+        assert_eq!(text, "e");
+        assert_eq!(body.as_ptr_range().contains(&text.as_ptr()), in_body);
+    }
+}
+
+/// They are read where they are when they are asked for.
+#[test]
+fn messages_among_other_packets_come_in_order_body_by_body() {
+    let mut wire = Wire::polling();
+    wire.got("2\u{1e}4a\u{1e}6\u{1e}bAQ==\u{1e}4b");
+    wire.got("6");
+    wire.got("4c\u{1e}4d\u{1e}1\u{1e}4void");
+    let events = [
+        "a",
+        "b\"\\x01\"",
+        "b",
+        "c",
+        "d",
+        "closed: closed by the server",
+    ];
+    assert_eq!(wire.events(), events);
+}
+
 #[test]
 fn what_precedes_a_bad_packet_is_delivered() {
     let mut wire = Wire::polling();

@@ -15,6 +15,7 @@ use crate::version::{Framing, Version};
 ///
 /// A bad packet yields one error and ends the iteration: the packets before it have been delivered, the rest of the
 /// body is dropped. So trailing bytes are an error after the good packets, and an empty body is one error.
+#[derive(Clone)]
 pub struct Packets {
     version: Version,
     rest: Option<Bytes>,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ::http::StatusCode;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use url::Url;
 
 pub use self::builder::{HttpBuilder, HttpError};
@@ -134,30 +134,29 @@ pub(super) fn check_proxy(status: StatusCode) -> Result<(), TransportError> {
     }
 }
 
-/// Reads a body of at most `limit` bytes. One that arrives in one piece is not copied.
+/// Reads a body of at most `limit` bytes, into memory that is as large as the body: a piece is a slice of the HTTP
+/// library's buffer, which has some 400 KiB, and a short answer would keep all of that alive.
 pub(super) async fn read_body(
     response: &mut reqwest::Response,
     limit: usize,
 ) -> Result<Bytes, TransportError> {
-    let too_large = || TransportError::new(TransportErrorKind::TooLarge, "a response body");
-    let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
+    let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
-        if first.len() + whole.len() + chunk.len() > limit {
-            return Err(too_large());
+        let left = limit.saturating_sub(body.len());
+        if chunk.len() > left {
+            return Err(TransportError::new(
+                TransportErrorKind::TooLarge,
+                "a response body",
+            ));
         }
-        if first.is_empty() && whole.is_empty() {
-            first = chunk;
-        } else {
-            whole.extend_from_slice(&std::mem::take(&mut first));
-            whole.extend_from_slice(&chunk);
+        // Twice as large each time, as vectors grow, but never larger than the limit.
+        if chunk.len() > body.capacity() - body.len() {
+            body.reserve_exact(chunk.len().max(body.len().min(left)));
         }
+        body.extend_from_slice(&chunk);
     }
-    Ok(if whole.is_empty() {
-        first
-    } else {
-        whole.freeze()
-    })
+    body.shrink_to_fit();
+    Ok(body.into())
 }
 
 /// What the HTTP library says, as a value that holds no URL.

@@ -9,7 +9,7 @@ use bytes::{Buf as _, BufMut as _, BytesMut};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 
-use super::wire::{self, Fault, MAX_HEADER, Message, Reader, close_code};
+use super::wire::{self, Fault, Message, Reader, close_code};
 use crate::frame::Frame;
 
 /// Frames gather here until the flush; more than this is written before the next one is taken.
@@ -51,8 +51,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
     pub(super) fn new(io: S, limit: usize, read_buffer: usize) -> Self {
         Self {
             io,
-            reader: Reader::new(limit),
-            input: BytesMut::with_capacity(read_buffer.max(MAX_HEADER)),
+            reader: Reader::new(limit, read_buffer),
+            input: BytesMut::with_capacity(read_buffer),
             output: BytesMut::new(),
             closing: Closing::Nobody,
             ended: false,

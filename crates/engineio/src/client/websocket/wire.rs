@@ -16,7 +16,7 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 use crate::frame::Frame;
 
 /// The longest header of a frame that a client sends: two bytes, eight of length, four of mask.
-pub(super) const MAX_HEADER: usize = 14;
+const MAX_HEADER: usize = 14;
 /// Section 5.5: the most that a control frame carries.
 const MAX_CONTROL_PAYLOAD: usize = 125;
 
@@ -97,6 +97,8 @@ fn check(header: &FrameHeader, length: usize) -> Result<(), Fault> {
 pub(super) struct Reader {
     /// The most bytes of a message, over all its fragments.
     limit: usize,
+    /// The room to read into, for whatever comes next.
+    room: usize,
     /// Of the frame whose payload is not there as a whole.
     header: Option<(FrameHeader, usize)>,
     /// What is there of a fragmented message, and whether that is text.
@@ -105,9 +107,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, room: usize) -> Self {
         Self {
             limit,
+            room: room.max(MAX_HEADER),
             header: None,
             fragments: None,
             closed: false,
@@ -129,12 +132,15 @@ impl Reader {
             Some(header) => header,
             None => match header(buffer, self.limit)? {
                 Some((header, length)) => {
-                    // All of it at once, and not again and again with each piece.
-                    buffer.reserve(length);
+                    // All of it at once, and not again and again with each piece; and no more, so that nothing that
+                    // follows keeps the memory of a long message alive.
+                    buffer.reserve(length.saturating_sub(buffer.len()));
                     (header, length)
                 }
                 None => {
-                    buffer.reserve(MAX_HEADER);
+                    if buffer.capacity() - buffer.len() < MAX_HEADER {
+                        buffer.reserve(self.room);
+                    }
                     return Ok(None);
                 }
             },
@@ -145,7 +151,11 @@ impl Reader {
         }
         // Not before the payload is there: what comes instead of frames is told by its text, and that takes some.
         check(&header, length)?;
-        Ok(Some((header, buffer.split_to(length))))
+        let payload = buffer.split_to(length);
+        if length > self.room && buffer.is_empty() {
+            *buffer = BytesMut::with_capacity(self.room);
+        }
+        Ok(Some((header, payload)))
     }
 
     fn message(

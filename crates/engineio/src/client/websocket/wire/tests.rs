@@ -7,7 +7,7 @@ use super::*;
 const LIMIT: usize = 70_000;
 
 fn read_all(bytes: &[u8]) -> (Vec<Message>, Option<Fault>) {
-    let (mut reader, mut buffer) = (Reader::new(LIMIT), BytesMut::from(bytes));
+    let (mut reader, mut buffer) = (Reader::new(LIMIT, 4096), BytesMut::from(bytes));
     let mut messages = Vec::new();
     loop {
         match reader.read(&mut buffer) {
@@ -124,8 +124,23 @@ fn what_a_server_must_not_send() {
 #[test]
 fn nothing_is_reserved_for_what_is_too_long() {
     let mut buffer = BytesMut::from(&b"\x82\x7f\0\0\x7f\xff\xff\xff\xff\xff"[..]);
-    assert!(Reader::new(LIMIT).read(&mut buffer).is_err());
+    assert!(Reader::new(LIMIT, 4096).read(&mut buffer).is_err());
     assert!(buffer.capacity() < 1024);
+}
+
+/// Neither does a short message keep a long one's memory alive, nor what is left of the buffer.
+#[test]
+fn a_long_message_has_its_memory_to_itself() {
+    let long = server_frame(0x81, &[b'6'; LIMIT]);
+    let (mut reader, mut buffer) = (Reader::new(LIMIT, 4096), BytesMut::with_capacity(4096));
+    buffer.extend_from_slice(&long[..2000]);
+    assert_eq!(reader.read(&mut buffer), Ok(None));
+    // What is read fits in behind what is there, and no more does.
+    assert_eq!(buffer.capacity() - buffer.len(), long.len() - 2000);
+    buffer.extend_from_slice(&long[2000..]);
+    drop(reader.read(&mut buffer).unwrap().unwrap());
+    assert_eq!(reader.read(&mut buffer), Ok(None));
+    assert_eq!(buffer.capacity(), 4096);
 }
 
 #[test]
@@ -300,7 +315,7 @@ proptest! {
     #[test]
     fn pieces_make_no_difference(bytes: Vec<u8>, cuts in prop::collection::vec(0usize..40, 0..20)) {
         let (expected, fault) = read_all(&bytes);
-        let (mut reader, mut buffer) = (Reader::new(LIMIT), BytesMut::new());
+        let (mut reader, mut buffer) = (Reader::new(LIMIT, 4096), BytesMut::new());
         let mut messages = Vec::new();
         let mut rest = &bytes[..];
         for cut in cuts.into_iter().chain([usize::MAX]) {
