@@ -167,6 +167,9 @@ impl fmt::Debug for Decoder {
     }
 }
 
+/// More than any header is long.
+const MAX_HEADER: usize = 2 * Namespace::MAX_LEN;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Connect,
@@ -328,9 +331,15 @@ impl Header {
                 expected: allowed.expected,
             });
         }
-        Ok(Some(text.slice_ref(
-            payload.trim_end_matches([' ', '\t', '\n', '\r']),
-        )))
+        let payload = payload.trim_end_matches([' ', '\t', '\n', '\r']);
+        // What is kept does not keep more than its own size alive in white space.
+        Ok(Some(
+            if text.len() - payload.len() > payload.len() + MAX_HEADER {
+                ByteString::from(payload)
+            } else {
+                text.slice_ref(payload)
+            },
+        ))
     }
 
     fn invalid_json(&self, offset: usize) -> DecodeError {

@@ -64,13 +64,15 @@
 //!
 //! # Memory
 //!
-//! Decoding copies nothing. A received [`Event`], its arguments, its name, its attachments, a
-//! [`Json`] and a [`Namespace`] are slices of the messages given to the [`Decoder`], and a
-//! message may itself be a slice of a large receive buffer. The smallest of them keeps the whole
-//! buffer alive. To keep one for long, keep what its `detach` gives, or an owned value out of
-//! `parse`.
+//! Decoding copies nothing, except what is a small part of a long message (behind it is white
+//! space, or in MessagePack other things). A received [`Event`], its arguments, its name, its
+//! attachments, a [`Json`] and a [`Namespace`] are slices of the messages given to the
+//! [`Decoder`], and a message may itself be a slice of a large receive buffer. The smallest of
+//! them keeps the whole buffer alive. To keep one for long, keep what its `detach` gives, or an
+//! owned value out of `parse`.
 //!
-//! What a peer can make the decoder hold is bounded by [`Limits`].
+//! What a peer can make the decoder hold is bounded by [`Limits`], which tell
+//! [what reading costs](Limits#memory).
 //!
 //! # Revisions
 //!

@@ -4,6 +4,22 @@ use crate::Namespace;
 
 /// Bounds on what one packet of a peer may contain.
 ///
+/// # Memory
+///
+/// Of the heap, beyond the messages themselves, for each byte of them and whatever they contain:
+///
+/// | what is done | at most |
+/// |---|---|
+/// | a text message is read | 3 bytes; 1 is kept |
+/// | an attachment is held | 96 bytes for each |
+/// | MessagePack is read | 15 bytes; the 7 of the longest JSON text are kept |
+/// | arguments are read as `serde_json::Value` | 110 bytes: an object with one member takes 630 |
+/// | arguments are read as `Vec<String>` | 18 bytes |
+/// | a string is read as a type that is no string | 18 bytes, for the error, for a moment |
+///
+/// So read what a peer can make long into a type of your own, or as [`RawValue`](crate::RawValue), rather than as a
+/// `Value`.
+///
 /// ```
 /// let mut limits = socketio_codec::Limits::default();
 /// limits.max_attachments = 32;

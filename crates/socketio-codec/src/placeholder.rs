@@ -155,7 +155,7 @@ struct Open {
 /// Walks over the whole text without recursion. As in the reference implementation, the last of
 /// equal keys counts and nothing inside a placeholder is looked at.
 fn find(text: &str, attachments: usize) -> Result<Vec<Placeholder>, PlaceholderError> {
-    let mut found: Vec<(Open, usize)> = Vec::new();
+    let mut found: Vec<Placeholder> = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     let mut scanner = Scanner::new(text, 0);
     while let Some(byte) = scanner.peek() {
@@ -176,11 +176,12 @@ fn find(text: &str, attachments: usize) -> Result<Vec<Placeholder>, PlaceholderE
             b']' | b'}' => {
                 scanner.advance(1);
                 if let Some(closed) = open.pop().filter(|closed| closed.marked) {
-                    while found
-                        .pop_if(|(inner, _)| inner.start > closed.start)
-                        .is_some()
-                    {}
-                    found.push((closed, scanner.position()));
+                    while found.pop_if(|inner| inner.start > closed.start).is_some() {}
+                    found.push(Placeholder {
+                        start: closed.start,
+                        end: scanner.position(),
+                        num: closed.num.unwrap_or(NO_ATTACHMENT),
+                    });
                 }
             }
             b'"' => {
@@ -199,14 +200,17 @@ fn find(text: &str, attachments: usize) -> Result<Vec<Placeholder>, PlaceholderE
             }
         }
     }
-    let placeholders = found
-        .into_iter()
-        .map(|(Open { start, num, .. }, end)| match num {
-            Some(num) => Ok(Placeholder { start, end, num }),
-            None => Err(PlaceholderError::NoSuchAttachment { offset: start }),
-        });
-    placeholders.collect()
+    // An error only now: inside of a placeholder, nothing is one.
+    if let Some(wrong) = found.iter().find(|found| found.num == NO_ATTACHMENT) {
+        let offset = wrong.start;
+        return Err(PlaceholderError::NoSuchAttachment { offset });
+    }
+    found.shrink_to_fit();
+    Ok(found)
 }
+
+/// The index of no attachment: there are never so many.
+const NO_ATTACHMENT: usize = usize::MAX;
 
 /// Takes down what a member says, if it is one of the two that matter. `value` stands behind the
 /// colon.

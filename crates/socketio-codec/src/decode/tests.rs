@@ -643,3 +643,18 @@ fn revision_4_takes_the_query_off_the_namespace() {
     let packet = decode("0/?x=1").unwrap().unwrap();
     assert_eq!(packet.namespace().as_str(), "/?x=1");
 }
+
+/// A queue of short events would keep many long messages alive.
+#[test]
+fn a_short_payload_does_not_keep_long_white_space_alive() {
+    for (space, in_message) in [(100, true), (100_000, false)] {
+        let text = ByteString::from(format!(r#"2["e",1]{}"#, " ".repeat(space)));
+        let packet = Decoder::new(Limits::default()).text(text.clone());
+        let Ok(Some(Packet::Event { event, .. })) = packet else {
+            panic!("not an event");
+        };
+        assert_eq!(event.json(), r#"["e",1]"#);
+        let message = text.as_bytes().as_ptr_range();
+        assert_eq!(message.contains(&event.json().as_ptr()), in_message);
+    }
+}

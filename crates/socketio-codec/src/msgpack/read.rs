@@ -57,6 +57,11 @@ impl<'a> Reader<'a> {
         self.position
     }
 
+    /// Bytes of the whole message.
+    pub(super) fn len(&self) -> usize {
+        self.message.len()
+    }
+
     /// How many bytes are left.
     pub(super) fn left(&self) -> usize {
         self.message.len().saturating_sub(self.position)

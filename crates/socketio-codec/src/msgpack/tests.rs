@@ -1063,3 +1063,21 @@ fn json_comes_through_with_its_meaning() {
         r#"[{"x":{"_placeholder":true,"num":0}},100.0]"#
     );
 }
+
+/// What is left over of a message is ignored, and must not be kept for the sake of an attachment.
+#[test]
+fn a_short_attachment_does_not_keep_a_long_message_alive() {
+    for (ignored, in_message) in [(0, true), (10_000, false)] {
+        // {type: 2, nsp: "/", data: ["e", <100 bytes>], x: <ignored>}
+        let front = b"\x84\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1e\xc4\x64";
+        let rest = [&b"\xa1x\xc5"[..], &u16::to_be_bytes(ignored)].concat();
+        let ignored = vec![0; ignored.into()];
+        let message = Bytes::from([&front[..], &[7; 100], &rest, &ignored].concat());
+        let Ok(Packet::Event { event, .. }) = read(&message) else {
+            panic!("not an event");
+        };
+        assert_eq!(event.attachments(), [vec![7; 100]]);
+        let attachment = event.attachments()[0].as_ptr();
+        assert_eq!(message.as_ptr_range().contains(&attachment), in_message);
+    }
+}

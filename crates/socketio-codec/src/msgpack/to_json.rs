@@ -24,12 +24,22 @@ pub(super) fn args(
     let mut transcoder = Transcoder::new(contents, Some(limits));
     transcoder.value(Item::Array(len), start, 0)?;
     let Transcoder {
-        out,
-        attachments,
-        placeholders,
+        reader,
+        mut out,
+        mut attachments,
+        attachment_bytes,
+        mut placeholders,
         has_marker,
         ..
     } = transcoder;
+    // Attachments that are a small part of a long message do not keep all of that alive.
+    if reader.len() > attachment_bytes.saturating_mul(2).saturating_add(FREE_HOLD) {
+        for attachment in &mut attachments {
+            *attachment = Bytes::copy_from_slice(attachment);
+        }
+    }
+    out.shrink_to_fit();
+    placeholders.shrink_to_fit();
     let attached = Attached::at_places(attachments, placeholders, &out, has_marker);
     Ok(Args::from_array(out.into(), len, attached))
 }
@@ -43,8 +53,13 @@ pub(super) fn json(
 ) -> Result<Json, DecodeError> {
     let mut transcoder = Transcoder::new(contents, None);
     transcoder.value(item, start, 0)?;
-    Ok(Json::known(transcoder.out.into()))
+    let mut out = transcoder.out;
+    out.shrink_to_fit();
+    Ok(Json::known(out.into()))
 }
+
+/// What attachments may keep alive beyond their own size.
+const FREE_HOLD: usize = 4 << 10;
 
 struct Transcoder<'a> {
     reader: Reader<'a>,
