@@ -118,7 +118,8 @@ impl fmt::Debug for Connected {
 
 /// An event of the server: a name and arguments.
 ///
-/// It is a slice of the buffer it arrived in and keeps that whole buffer alive; [`detach`](Self::detach) copies it out.
+/// It is a slice of the buffer it arrived in and keeps that alive: at most twice its own size, or some KiB where it is small.
+/// [`detach`](Self::detach) copies it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message<A> {
     pub(crate) event: socketio_codec::Event,

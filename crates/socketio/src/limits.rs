@@ -2,9 +2,29 @@
 
 /// Limits of a connection.
 ///
-/// In the worst case each namespace holds the buffered bytes (twice, if [sent events are
-/// told](crate::session::Join::report_sent)), the held bytes and the queued bytes, and the connection one unfinished packet
-/// of [`codec`](Self::codec)'s size.
+/// # Memory
+///
+/// Whatever a server sends, and whether or not anybody reads it, a connection takes no more of the heap than the sum of
+/// these. The largest packet is [`max_message_bytes`](engineio::Limits::max_message_bytes) of text (seven times as much out
+/// of MessagePack) with [`max_attachment_bytes`](socketio_codec::Limits::max_attachment_bytes).
+///
+/// | for | at most | with the defaults |
+/// |---|---|---|
+/// | the Engine.IO connection | what [its limits](engineio::Limits#memory) say | 193 MiB |
+/// | a packet that is not complete | 2 × the largest packet | 160 MiB |
+/// | packets of a polling body that came when the queue was full | 600 bytes × [`max_packets_per_payload`](engineio::Limits::max_packets_per_payload) | 150 MiB |
+/// | each namespace: unread events | 9 KiB × [`event_queue`](crate::Builder::event_queue) + 2 × ([`max_queued_bytes`](Self::max_queued_bytes) + the largest packet) | 201 MiB |
+/// | each namespace that is being joined: held events | 9 KiB × [`max_held_events`](Self::max_held_events) + 2 × ([`max_held_bytes`](Self::max_held_bytes) + the largest packet) | 432 MiB |
+/// | with MessagePack: a packet that is being read | 15 × `max_message_bytes` | 240 MiB |
+///
+/// The 9 KiB are for small events, each of which may be all that keeps a piece of a receive buffer alive; they grow with
+/// [`read_buffer_bytes`](engineio::Limits::read_buffer_bytes), twice of which they hold. What a program does with an
+/// event comes on top ([as values](socketio_codec::Limits#memory) it takes a multiple), and so does what it sends: buffered
+/// events, twice if [sent events are told](crate::session::Join::report_sent), and the answers to acknowledgements that it
+/// awaits and does not take.
+///
+/// Where memory is short, the limit that counts most is `max_message_bytes`: servers of socket.io take 1 MB by default
+/// themselves.
 ///
 /// ```
 /// let mut limits = socketio::Limits::default();

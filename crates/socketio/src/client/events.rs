@@ -14,7 +14,7 @@ use futures_util::task::AtomicWaker;
 
 use super::Event;
 use super::membership::Membership;
-use crate::error::EmitError;
+use crate::error::{ConnectError, DisconnectReason, EmitError};
 use crate::overflow::Overflow;
 use crate::session::content_len;
 
@@ -178,11 +178,20 @@ impl Queue {
     }
 }
 
-/// What an event holds beyond its place in the queue.
+/// What an event holds beyond its place in the queue: what the server makes as long as it likes.
 fn bytes(event: &Event) -> usize {
     match event {
         Event::Message(message) => content_len(&message.event),
         Event::Sent(event) => content_len(event),
+        Event::Connected(connected) => connected.id.as_ref().map_or(0, String::len),
+        Event::ConnectError {
+            error: ConnectError::Refused { message, data },
+            ..
+        }
+        | Event::Disconnected {
+            reason: DisconnectReason::Refused { message, data },
+            ..
+        } => message.len() + data.as_ref().map_or(0, |data| data.as_str().len()),
         _ => 0,
     }
 }
@@ -434,6 +443,32 @@ mod tests {
             assert!(mailbox.is_full() && mailbox.poll_room(cx).is_pending());
             assert!(read(&mut inbox));
             assert!(!mailbox.is_full() && mailbox.poll_room(cx).is_ready());
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_server_count_as_bytes() {
+        let message = "x".repeat(24);
+        let data = socketio_codec::Json::from_serialize(&message).ok();
+        for event in [
+            Event::ConnectError {
+                error: ConnectError::Refused {
+                    message: message.clone(),
+                    data: None,
+                },
+                retry_in: None,
+            },
+            Event::Disconnected {
+                reason: DisconnectReason::Refused {
+                    message: String::new(),
+                    data,
+                },
+                retry_in: None,
+            },
+        ] {
+            let (mut mailbox, _inbox) = mailbox(100, 24, Overflow::Backpressure);
+            mailbox.push(event);
+            assert!(mailbox.is_full());
         }
     }
 

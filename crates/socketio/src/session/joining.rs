@@ -357,7 +357,9 @@ pub(super) fn refusal(payload: Option<Json>) -> ConnectError {
             data: None,
         };
     };
-    let (message, data) = if let Ok(Refusal { message, data }) = payload.parse() {
+    // To take a string for an object would cost an error that quotes all of it.
+    let object = payload.is_object().then(|| payload.parse().ok()).flatten();
+    let (message, data) = if let Some(Refusal { message, data }) = object {
         (
             message,
             data.and_then(|data| Json::from_serialize(data).ok()),

@@ -482,6 +482,10 @@ impl Session {
     #[must_use]
     pub fn poll_event(&mut self) -> Option<(NamespaceKey, Event)> {
         let (key, event) = self.events.pop_front()?;
+        // What was told at once, such as the events of one long poll, leaves no large queue behind.
+        if self.events.is_empty() && self.events.capacity() > SPARE_EVENTS {
+            self.events = VecDeque::new();
+        }
         self.told(key, &event);
         Some((key, event))
     }
@@ -525,6 +529,9 @@ impl Session {
         replies.chain(link).chain(self.acks.next_deadline()).min()
     }
 }
+
+/// For how many events an idle session has room.
+const SPARE_EVENTS: usize = 64;
 
 fn active(slots: &mut [Slot], key: NamespaceKey) -> Option<&mut Active> {
     key.find(slots)?.active()
