@@ -37,6 +37,9 @@ pub struct Change {
     json: Box<RawValue>,
 }
 
+/// Of a longer item, no field is looked at. Real ones have some KiB.
+const MAX_ITEM_BYTES: usize = 256 << 10;
+
 /// What a changed item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -55,8 +58,11 @@ pub enum ChangeKind {
 
 impl Change {
     pub(super) fn read(json: Box<RawValue>) -> Self {
-        // What nests too deep to be read has no known field.
-        let item: Value = serde_json::from_str(json.get()).unwrap_or_default();
+        // What nests too deep to be read has no known field, and nor has what is longer than any item: as a value it
+        // would take a hundred times its size.
+        let item = Some(json.get()).filter(|item| item.len() <= MAX_ITEM_BYTES);
+        let item = item.and_then(|item| serde_json::from_str(item).ok());
+        let item: Value = item.unwrap_or_default();
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         // A facet says by being there what the item is; `null` is as good as not there.
         let has = |facet: &str| item.get(facet).is_some_and(|value| !value.is_null());

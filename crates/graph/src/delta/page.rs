@@ -1,8 +1,10 @@
 //! What an answer to a delta query means: no I/O here.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -41,14 +43,21 @@ pub(super) struct Context<'a> {
     pub(super) max_page_bytes: usize,
 }
 
+/// What it holds is read where it is wanted: as a [`Value`] it would take a hundred times its size.
 #[derive(Deserialize)]
-struct Body {
-    value: Option<Box<RawValue>>,
-    #[serde(rename = "@odata.nextLink")]
-    next_link: Option<Value>,
-    #[serde(rename = "@odata.deltaLink")]
-    delta_link: Option<Value>,
+struct Body<'a> {
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+    #[serde(borrow, rename = "@odata.nextLink")]
+    next_link: Option<&'a RawValue>,
+    #[serde(borrow, rename = "@odata.deltaLink")]
+    delta_link: Option<&'a RawValue>,
 }
+
+/// What an item takes at least, in a page and in memory: so much of the page's limit it counts for.
+const ITEM_BYTES: usize = 128;
+/// So many items are never too many.
+const MIN_ITEMS: usize = 4096;
 
 impl Context<'_> {
     /// What the answer means. `now` is the wall clock, for dates.
@@ -64,19 +73,31 @@ impl Context<'_> {
         let body = answer.body.ok_or(GraphError::from(BadAnswer::TooLarge {
             limit: self.max_page_bytes,
         }))?;
-        let body: Body = serde_json::from_slice(body)
+        let body: Body<'_> = serde_json::from_slice(body)
             .map_err(|_| DeltaError::Graph(BadAnswer::NotJson.into()))?;
         // A page with both would not be the last one: nothing is skipped.
-        let next = match (text(&body.next_link), text(&body.delta_link)) {
-            (Some(link), _) => Next::Page(self.link(link)?),
-            (None, Some(link)) => Next::Done(self.link(link)?),
+        let next = match (text(body.next_link), text(body.delta_link)) {
+            (Some(link), _) => Next::Page(self.link(&link)?),
+            (None, Some(link)) => Next::Done(self.link(&link)?),
             (None, None) => return Err(DeltaError::NoLink),
         };
-        let changes: Vec<Box<RawValue>> = match body.value {
-            Some(value) => serde_json::from_str(value.get()).map_err(|_| DeltaError::NoChanges)?,
-            None => Vec::new(),
-        };
-        Ok((changes.into_iter().map(Change::read).collect(), next))
+        let changes = body
+            .value
+            .map_or(Ok(Vec::new()), |value| self.changes(value))?;
+        Ok((changes, next))
+    }
+
+    fn changes(&self, value: &RawValue) -> Result<Vec<Change>, DeltaError> {
+        let most = (self.max_page_bytes / ITEM_BYTES).max(MIN_ITEMS);
+        let mut json = serde_json::Deserializer::from_str(value.get());
+        match json.deserialize_seq(Items { most }) {
+            Ok(Some(changes)) => Ok(changes),
+            Ok(None) => {
+                let limit = self.max_page_bytes;
+                Err(GraphError::from(BadAnswer::TooLarge { limit }).into())
+            }
+            Err(_) => Err(DeltaError::NoChanges),
+        }
     }
 
     fn link(&self, text: &str) -> Result<DeltaLink, DeltaError> {
@@ -123,8 +144,38 @@ impl Context<'_> {
     }
 }
 
-fn text(value: &Option<Value>) -> Option<&str> {
-    value.as_ref()?.as_str()
+/// Reads the items of a page; gives nothing where there are too many.
+struct Items {
+    most: usize,
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Option<Vec<Change>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("changes")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut changes = Vec::new();
+        while let Some(item) = items.next_element::<&RawValue>()? {
+            if changes.len() == self.most {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+            changes.push(Change::read(item.to_owned()));
+        }
+        Ok(Some(changes))
+    }
+}
+
+/// A string, if it is one.
+fn text(value: Option<&RawValue>) -> Option<String> {
+    let json = value?.get();
+    // Asking anything else for a string would cost an error that quotes it.
+    json.starts_with('"')
+        .then(|| serde_json::from_str(json).ok())
+        .flatten()
 }
 
 /// What the codes of an error body ask for, from the outermost to the innermost.
@@ -174,6 +225,16 @@ mod tests {
         match read(status, Some(body), None) {
             Err(error) => error,
             Ok(_) => panic!("{body}"),
+        }
+    }
+
+    #[test]
+    fn a_page_of_too_many_items_is_too_large() {
+        let last = r#""@odata.deltaLink":"https://graph.microsoft.com/v1.0/d?token=2""#;
+        for (count, is_read) in [(MIN_ITEMS, true), (MIN_ITEMS + 1, false)] {
+            let items = vec!["0"; count].join(",");
+            let page = read(200, Some(&format!(r#"{{"value":[{items}],{last}}}"#)), None);
+            assert_eq!(page.is_ok(), is_read, "{count}");
         }
     }
 
