@@ -2,7 +2,7 @@
 //!
 //! Resident memory is that of the process, in which all of them live. So those under test allocate in their own name, and
 //! what they allocate is counted as theirs until it is freed, by whomever. There are two ways to be under test: the
-//! threads of a runtime that lives as long as the soak ([`is_of_clients`]), and whatever one thread does while a closure
+//! threads of a runtime that lives as long as the soak, and whatever one thread does while a closure
 //! runs ([`measure`]).
 
 use std::cell::RefCell;

@@ -13,6 +13,7 @@ mod case;
 mod client;
 pub mod differential;
 pub mod fault;
+pub mod flood;
 pub mod fuzz;
 pub mod heap;
 mod js_server;
