@@ -4,7 +4,7 @@
 
 use conformance::differential::{self, Failure, Parser, rules};
 
-const CASES: u64 = 4_000;
+const CASES: u64 = 3_000;
 
 #[test]
 fn socket_io_parser_4_2() {
@@ -35,7 +35,7 @@ fn compare(parser: Parser) {
     assert_eq!(read + ours + theirs, CASES);
     assert!(ours > 100 && theirs > 100, "{summary}");
     assert!(
-        summary.packets > 1_000 && summary.refused > 500,
+        summary.packets > 1_000 && summary.refused > 300,
         "{summary}"
     );
     // And that each way to differ comes up where many cases are tried.

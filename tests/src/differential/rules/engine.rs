@@ -39,7 +39,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "not UTF-8",
         parsers: BOTH,
-        reason: "A body that is not UTF-8 is decoded with U+FFFD in place of what is wrong, and the binary form with it in place of surrogates; we deliver no text that nobody has sent.",
+        reason: "A body that is not UTF-8 is decoded with U+FFFD in place of what is wrong, and the binary form with it in \
+                 place of surrogates; we deliver no text that nobody has sent.",
         effects: &[Effect::Stricter(|place| match place.input {
             Input::Body {
                 bytes,
@@ -60,7 +61,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "accidental length",
         parsers: OLD,
-        reason: "A length is decimal digits; it takes whatever JavaScript converts to a number (` 2`, `0x2`, `2e0`), and more digits than any length needs.",
+        reason: "A length is decimal digits; it takes whatever JavaScript converts to a number (` 2`, `0x2`, `2e0`), and more \
+                 digits than any length needs.",
         effects: &[Effect::Stricter(|place| {
             is(place, &DecodeError::Length)
                 && place.length().is_some_and(|length| {
@@ -104,7 +106,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "form by first byte",
         parsers: OLD,
-        reason: "The two forms of a payload differ in the first byte of each packet (a digit, or 0 and 1), and no server sends one for the other; proxies do change content types, by which it goes.",
+        reason: "The two forms of a payload differ in the first byte of each packet (a digit, or 0 and 1), and no server sends \
+                 one for the other; proxies do change content types, by which it goes.",
         effects: &[
             Effect::Looser(is_of_other_form),
             Effect::Stricter(is_of_other_form),
@@ -121,7 +124,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "bad length of the binary form",
         parsers: OLD,
-        reason: "The digits of a length are the bytes 0 to 9, ten at most, and that much must follow; it takes other bytes for several digits, and cuts a packet short where the body ends.",
+        reason: "The digits of a length are the bytes 0 to 9, ten at most, and that much must follow; it takes other bytes for \
+                 several digits, and cuts a packet short where the body ends.",
         effects: &[Effect::Stricter(|place| {
             is(place, &DecodeError::Length) && place.wrong_part().is_some_and(|part| *part <= 1)
         })],
@@ -135,7 +139,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "binary form as a whole",
         parsers: OLD,
-        reason: "It delivers nothing of a binary payload whose lengths are wrong somewhere; we deliver what stands in front, as both do everywhere else.",
+        reason: "It delivers nothing of a binary payload whose lengths are wrong somewhere; we deliver what stands in front, as \
+                 both do everywhere else.",
         effects: &[Effect::Looser(|place| {
             place.wrong_part().is_some()
                 && place.their == 0
@@ -159,7 +164,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "base64 of another type",
         parsers: OLD,
-        reason: "Only messages are ever bytes; it reads `b2…` as a ping with bytes in it, and `b` with anything else behind it as a packet of no type.",
+        reason: "Only messages are ever bytes; it reads `b2…` as a ping with bytes in it, and `b` with anything else behind it \
+                 as a packet of no type.",
         effects: &[Effect::Stricter(|place| {
             is(place, &DecodeError::UnknownType(b'b'))
                 && place

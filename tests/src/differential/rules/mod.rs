@@ -1,6 +1,7 @@
 //! Where we differ from the reference parsers on purpose: each way is a rule with its reason.
 
 mod engine;
+mod json_text;
 mod socket;
 
 use std::fmt::Write as _;

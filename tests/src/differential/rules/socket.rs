@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 use socketio_codec::{DecodeError, Namespace};
 
+use super::json_text::{depth, first_string, has_infinite_number, has_lone_surrogate, readable};
 use super::{Effect, Place, Rule};
 use crate::differential::Parser;
 use crate::differential::case::{Frame, Input};
@@ -22,7 +23,7 @@ pub(super) const RULES: &[Rule] = &[
                 Some(DecodeError::Empty | DecodeError::UnknownType)
             ) && place.text().chars().next().is_none_or(is_white_space)
         })],
-        examples: || vec![texts(&[""]), texts(&[" "]), texts(&["\t{}"])],
+        examples: || each(&["", " ", "\t{}"]),
     },
     Rule {
         name: "unknown type",
@@ -38,12 +39,13 @@ pub(super) const RULES: &[Rule] = &[
                             .is_some_and(|data| data.starts_with("\"parser error: "))
                 })
         })],
-        examples: || vec![texts(&["7"]), texts(&["hello"])],
+        examples: || each(&["7", "hello"]),
     },
     Rule {
         name: "accidental attachments",
         parsers: BOTH,
-        reason: "The number of attachments is decimal digits in the protocol; it takes whatever JavaScript converts to a number (`1e0`, `0x1`, ` 1`, `1.0`).",
+        reason: "The number of attachments is decimal digits in the protocol; it takes whatever JavaScript converts to a number \
+                 (`1e0`, `0x1`, ` 1`, `1.0`).",
         effects: &[Effect::Stricter(|place| {
             let count = Header::of(place.text()).attachments;
             matches!(
@@ -52,28 +54,23 @@ pub(super) const RULES: &[Rule] = &[
             ) && !count.bytes().all(|byte| byte.is_ascii_digit())
         })],
         examples: || {
-            [
+            each(&[
                 "51e0-[\"a\"]",
                 "50x1-[\"a\"]",
                 "5 1-[\"a\"]",
                 "51.0-[\"a\"]",
-            ]
-            .map(|text| texts(&[text]))
-            .into()
+            ])
         },
     },
     Rule {
         name: "white space in an id",
         parsers: BOTH,
-        reason: "White space counts as the digit 0 to JavaScript, so that `2 [\"a\"]` would ask for an acknowledgement with id 0, and `1 2` would be one with id NaN; the protocol has digits only.",
+        reason: "White space counts as the digit 0 to JavaScript, so that `2 [\"a\"]` would ask for an acknowledgement with id \
+                 0, and `1 2` would be one with id NaN; the protocol has digits only.",
         effects: &[Effect::Stricter(|place| {
             Header::of(place.text()).id.contains(is_white_space) && error(place).is_some()
         })],
-        examples: || {
-            ["2 [\"a\"]", "21 2[\"a\"]", "31\u{a0}[]", "0 "]
-                .map(|text| texts(&[text]))
-                .into()
-        },
+        examples: || each(&["2 [\"a\"]", "21 2[\"a\"]", "31\u{a0}[]", "0 "]),
     },
     Rule {
         name: "large id",
@@ -84,11 +81,7 @@ pub(super) const RULES: &[Rule] = &[
             matches!(error(place), Some(DecodeError::AckIdTooLarge { .. }))
                 && (id.len() > 20 || id.parse::<u64>().is_err())
         })],
-        examples: || {
-            ["218446744073709551616[\"a\"]", "3000000000000000000001[]"]
-                .map(|text| texts(&[text]))
-                .into()
-        },
+        examples: || each(&["218446744073709551616[\"a\"]", "3000000000000000000001[]"]),
     },
     Rule {
         name: "event without data",
@@ -100,7 +93,7 @@ pub(super) const RULES: &[Rule] = &[
                 && matches!(header.kind, Some('2' | '5'))
                 && header.json.is_empty()
         })],
-        examples: || ["2", "21", "2/a", "51-"].map(|text| texts(&[text])).into(),
+        examples: || each(&["2", "21", "2/a", "51-"]),
     },
     Rule {
         name: "acknowledgement without id",
@@ -110,11 +103,7 @@ pub(super) const RULES: &[Rule] = &[
             matches!(error(place), Some(DecodeError::MissingAckId { .. }))
                 && Header::of(place.text()).id.is_empty()
         })],
-        examples: || {
-            ["3[]", "3", "3/a,[1]", "61-[]"]
-                .map(|text| texts(&[text]))
-                .into()
-        },
+        examples: || each(&["3[]", "3", "3/a,[1]", "61-[]"]),
     },
     Rule {
         name: "acknowledgement without data",
@@ -125,7 +114,7 @@ pub(super) const RULES: &[Rule] = &[
                 theirs.data = Some("[]".to_owned());
             }
         })],
-        examples: || vec![texts(&["31"]), with_attachments("61-1", 1)],
+        examples: || vec![with_attachments("31", 0), with_attachments("61-1", 1)],
     },
     Rule {
         name: "long namespace",
@@ -135,22 +124,24 @@ pub(super) const RULES: &[Rule] = &[
             matches!(error(place), Some(DecodeError::NamespaceTooLong { .. }))
                 && Header::of(place.text()).namespace.len() > Namespace::MAX_LEN
         })],
-        examples: || vec![texts(&[&format!("0/{},", "a".repeat(1024))])],
+        examples: || each(&[&format!("0/{},", "a".repeat(1024))]),
     },
     Rule {
         name: "separator in a namespace",
         parsers: BOTH,
-        reason: "U+001E separates packets under HTTP long-polling and nothing escapes it: a namespace with it could not be answered.",
+        reason: "U+001E separates packets under HTTP long-polling and nothing escapes it: a namespace with it could not be \
+                 answered.",
         effects: &[Effect::Stricter(|place| {
             matches!(error(place), Some(DecodeError::IllegalNamespace { .. }))
                 && Header::of(place.text()).namespace.contains('\u{1e}')
         })],
-        examples: || vec![texts(&["0/a\u{1e}b,"])],
+        examples: || each(&["0/a\u{1e}b,"]),
     },
     Rule {
         name: "fractional placeholder",
         parsers: BOTH,
-        reason: "It checks that `num` lies between 0 and the number of attachments, not that it is whole; `0.5` gives `undefined`.",
+        reason: "It checks that `num` lies between 0 and the number of attachments, not that it is whole; `0.5` gives \
+                 `undefined`.",
         effects: &[Effect::Stricter(|place| {
             matches!(error(place), Some(DecodeError::IllegalPlaceholder { .. }))
                 && place.reading().is_some_and(|theirs| {
@@ -170,7 +161,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "replaced placeholder",
         parsers: BOTH,
-        reason: "Of equal keys the last counts, so that it never sees a wrong placeholder under an earlier one; we check all that is there.",
+        reason: "Of equal keys the last counts, so that it never sees a wrong placeholder under an earlier one; we check all \
+                 that is there.",
         effects: &[Effect::Stricter(|place| {
             matches!(error(place), Some(DecodeError::IllegalPlaceholder { .. }))
                 && serde_json::from_str(&readable(Header::of(place.text()).json))
@@ -186,7 +178,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "deep binary packet",
         parsers: BOTH,
-        reason: "Placeholders have to be looked for in all of it, which overflows its stack some thousand levels later; 128 is where JSON parsers stop.",
+        reason: "Placeholders have to be looked for in all of it, which overflows its stack some thousand levels later; 128 is \
+                 where JSON parsers stop.",
         effects: &[Effect::Stricter(|place| {
             matches!(error(place), Some(DecodeError::TooDeep { .. }))
                 && depth(Header::of(place.text()).json) > 128
@@ -202,7 +195,7 @@ pub(super) const RULES: &[Rule] = &[
             matches!(error(place), Some(DecodeError::IllegalEventName { .. }))
                 && has_lone_surrogate(first_string(header.json))
         })],
-        examples: || vec![texts(&[r#"2["\ud800"]"#])],
+        examples: || each(&[r#"2["\ud800"]"#]),
     },
     Rule {
         name: "value that is not Unicode",
@@ -211,12 +204,7 @@ pub(super) const RULES: &[Rule] = &[
         effects: &[Effect::Stricter(|place| {
             is_unreadable(place) && has_lone_surrogate(Header::of(place.text()).json)
         })],
-        examples: || {
-            vec![
-                texts(&[r#"2["a","\udc00"]"#]),
-                texts(&[r#"0{"\ud800x":1}"#]),
-            ]
-        },
+        examples: || each(&[r#"2["a","\udc00"]"#, r#"0{"\ud800x":1}"#]),
     },
     Rule {
         name: "number beyond doubles",
@@ -225,7 +213,7 @@ pub(super) const RULES: &[Rule] = &[
         effects: &[Effect::Stricter(|place| {
             is_unreadable(place) && has_infinite_number(Header::of(place.text()).json)
         })],
-        examples: || vec![texts(&[r#"2["a",1e999]"#]), texts(&[r#"31[-1e400]"#])],
+        examples: || each(&[r#"2["a",1e999]"#, r#"31[-1e400]"#]),
     },
     Rule {
         name: "deep value",
@@ -234,12 +222,13 @@ pub(super) const RULES: &[Rule] = &[
         effects: &[Effect::Stricter(|place| {
             is_unreadable(place) && depth(Header::of(place.text()).json) > 127
         })],
-        examples: || vec![texts(&[&format!("2[\"a\",{}]", nested(200))])],
+        examples: || each(&[&format!("2[\"a\",{}]", nested(200))]),
     },
     Rule {
         name: "error with any payload",
         parsers: OLD,
-        reason: "ERROR of revision 4 carries whatever a middleware gave, truth values and numbers included; there digits are the payload, and not an id that ERROR does not have.",
+        reason: "ERROR of revision 4 carries whatever a middleware gave, truth values and numbers included; there digits are \
+                 the payload, and not an id that ERROR does not have.",
         effects: &[
             Effect::Otherwise(|place, theirs| {
                 if theirs.kind == "error"
@@ -261,11 +250,7 @@ pub(super) const RULES: &[Rule] = &[
                 header.kind == Some('4') && (is_scalar(header.json) || !header.id.is_empty())
             }),
         ],
-        examples: || {
-            ["4123", "41{}", "41.5", "4true", "4/a,-1"]
-                .map(|text| texts(&[text]))
-                .into()
-        },
+        examples: || each(&["4123", "41{}", "41.5", "4true", "4/a,-1"]),
     },
     Rule {
         name: "id where none belongs",
@@ -276,7 +261,7 @@ pub(super) const RULES: &[Rule] = &[
                 theirs.id = None;
             }
         })],
-        examples: || ["01", "11", "0/a,7{}"].map(|text| texts(&[text])).into(),
+        examples: || each(&["01", "11", "0/a,7{}"]),
     },
     Rule {
         name: "empty query",
@@ -290,7 +275,7 @@ pub(super) const RULES: &[Rule] = &[
                 namespace.pop();
             }
         })],
-        examples: || vec![texts(&["0/a?,"])],
+        examples: || each(&["0/a?,"]),
     },
 ];
 
@@ -389,113 +374,10 @@ fn no_placeholder_is_wrong(value: &Json, attachments: usize) -> bool {
     }
 }
 
-/// How many arrays and objects are open at most, strings left out.
-fn depth(json: &str) -> usize {
-    let mut open = 0_usize;
-    let mut deepest = 0;
-    for part in outside_strings(json) {
-        for byte in part.bytes() {
-            match byte {
-                b'[' | b'{' => open += 1,
-                b']' | b'}' => open = open.saturating_sub(1),
-                _ => {}
-            }
-            deepest = deepest.max(open);
-        }
-    }
-    deepest
-}
-
-fn has_infinite_number(json: &str) -> bool {
-    outside_strings(json)
-        .into_iter()
-        .flat_map(|part| part.split([',', ':', '[', ']', '{', '}', ' ', '\t', '\n', '\r']))
-        .filter_map(|token| token.parse::<f64>().ok())
-        .any(f64::is_infinite)
-}
-
-/// A JSON text with neither half surrogate pairs nor numbers beyond doubles, in which only their place matters.
-fn readable(json: &str) -> String {
-    let mut out = String::new();
-    let mut rest = json;
-    while let Some((before, escape)) = rest.split_once("\\u") {
-        out.push_str(before);
-        out.push_str("\\u");
-        let pair = escape
-            .get(..10)
-            .filter(|pair| !has_lone_surrogate(&format!("\\u{pair}")));
-        let one = escape.get(..4);
-        rest = match (pair, one) {
-            (Some(pair), _) if pair.get(4..6) == Some("\\u") => {
-                out.push_str(pair);
-                escape.get(10..).unwrap_or_default()
-            }
-            (_, Some(one)) if has_lone_surrogate(&format!("\\u{one}")) => {
-                out.push_str("fffd");
-                escape.get(4..).unwrap_or_default()
-            }
-            _ => escape,
-        };
-    }
-    out.push_str(rest);
-    out.replace("1e999", "0").replace("1e400", "0")
-}
-
-/// The parts of a JSON text between its strings.
-fn outside_strings(json: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = json;
-    while let Some((part, behind)) = rest.split_once('"') {
-        parts.push(part);
-        rest = behind.get(string_len(behind)..).unwrap_or_default();
-        rest = rest.strip_prefix('"').unwrap_or_default();
-    }
-    parts.push(rest);
-    parts
-}
-
-/// How long a string is up to its closing quote.
-fn string_len(text: &str) -> usize {
-    let mut is_escaped = false;
-    let end = text.bytes().position(|byte| {
-        let ends = byte == b'"' && !is_escaped;
-        is_escaped = byte == b'\\' && !is_escaped;
-        ends
-    });
-    end.unwrap_or(text.len())
-}
-
-/// The first string in a JSON text, with its escapes.
-fn first_string(json: &str) -> &str {
-    let text = json.split_once('"').map_or("", |(_, text)| text);
-    text.get(..string_len(text)).unwrap_or_default()
-}
-
-/// Whether an escape stands for half a surrogate pair whose other half is missing.
-fn has_lone_surrogate(json: &str) -> bool {
-    let mut units = Vec::new();
-    let mut rest = json.chars();
-    while let Some(c) = rest.next() {
-        let escaped = if c == '\\' { rest.next() } else { None };
-        let unit = match escaped {
-            Some('u') => rest
-                .as_str()
-                .get(..4)
-                .and_then(|digits| u16::from_str_radix(digits, 16).ok()),
-            _ => None,
-        };
-        // Whatever it is, it stands between two halves.
-        units.push(unit.unwrap_or(u16::from(b' ')));
-        if unit.is_some() {
-            rest = rest.as_str().get(4..).unwrap_or_default().chars();
-        }
-    }
-    char::decode_utf16(units).any(|c| c.is_err())
-}
-
-fn texts(texts: &[&str]) -> Input {
-    let frames = texts.iter().map(|&text| Frame::Text(text.to_owned()));
-    Input::Frames(frames.collect())
+/// Messages of connections that end there.
+fn each(texts: &[&str]) -> Vec<Input> {
+    let input = |text: &&str| with_attachments(text, 0);
+    texts.iter().map(input).collect()
 }
 
 fn with_attachments(text: &str, count: usize) -> Input {
