@@ -127,6 +127,8 @@
 //! * a placeholder with a fraction for a number (`0.5`), which would become `undefined`;
 //! * attachments that belong in so many places that they come to more than
 //!   [`Limits::max_attachment_bytes`] there: each place would be a copy;
+//! * a placeholder for no attachment under a key that is there again (`{"a":{…"num":9},"a":1}`), where
+//!   JavaScript forgets it before it is looked at;
 //! * an event name that is not Unicode (`"\ud800"`): it could not be compared with anything. In
 //!   arguments this is accepted; reading the value as a `String` is what fails;
 //! * namespaces longer than [`Namespace::MAX_LEN`] or with U+001E in them, which could not be
