@@ -9,6 +9,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::json::count_items;
+use crate::limits::is_small_part;
 use crate::placeholder::Attached;
 use crate::revision::Payload;
 use crate::{
@@ -166,9 +167,6 @@ impl fmt::Debug for Decoder {
             .finish_non_exhaustive()
     }
 }
-
-/// More than any header is long.
-const MAX_HEADER: usize = 2 * Namespace::MAX_LEN;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -332,14 +330,10 @@ impl Header {
             });
         }
         let payload = payload.trim_end_matches([' ', '\t', '\n', '\r']);
-        // What is kept does not keep more than its own size alive in white space.
-        Ok(Some(
-            if text.len() - payload.len() > payload.len() + MAX_HEADER {
-                ByteString::from(payload)
-            } else {
-                text.slice_ref(payload)
-            },
-        ))
+        Ok(Some(match is_small_part(payload.len(), text.len()) {
+            true => payload.into(),
+            false => text.slice_ref(payload),
+        }))
     }
 
     fn invalid_json(&self, offset: usize) -> DecodeError {

@@ -64,12 +64,13 @@
 //!
 //! # Memory
 //!
-//! Decoding copies nothing, except what is a small part of a long message (behind it is white
-//! space, or in MessagePack other things). A received [`Event`], its arguments, its name, its
+//! Decoding copies next to nothing. A received [`Event`], its arguments, its name, its
 //! attachments, a [`Json`] and a [`Namespace`] are slices of the messages given to the
 //! [`Decoder`], and a message may itself be a slice of a large receive buffer. The smallest of
-//! them keeps the whole buffer alive. To keep one for long, keep what its `detach` gives, or an
-//! owned value out of `parse`.
+//! them keeps the whole buffer alive. Only what a peer has packed into a much larger message
+//! (more than 4 KiB, and more than twice as much: white space behind it, members that nobody
+//! reads) is copied out. To keep one for long, keep what its `detach` gives, or an owned value out of
+//! `parse`.
 //!
 //! What a peer can make the decoder hold is bounded by [`Limits`], which tell
 //! [what reading costs](Limits#memory).

@@ -43,6 +43,15 @@ pub struct Limits {
     pub max_ack_id_digits: usize,
 }
 
+/// A message of this size may be kept alive by any part of it.
+const SMALL_MESSAGE: usize = 4 * 1024;
+
+/// Whether what takes `len` bytes of a message is too small to keep all of it alive: what a peer
+/// adds around it, and nobody counts, would be held with it.
+pub(crate) fn is_small_part(len: usize, message: usize) -> bool {
+    message > SMALL_MESSAGE && len < message / 2
+}
+
 impl Limits {
     /// The default of [`max_attachments`](Self::max_attachments), also held to when sending.
     pub const DEFAULT_MAX_ATTACHMENTS: usize = 10;

@@ -581,6 +581,28 @@ fn a_captured_session() {
     }
 }
 
+/// White space, and digits that mean nothing, may be as long as a message.
+#[test]
+fn a_small_packet_does_not_keep_a_large_message_alive() {
+    let padding = 16 << 10;
+    for (text, is_kept) in [
+        (format!(r#"2["e"]{}"#, " ".repeat(padding)), false),
+        (format!(r#"0{{"sid":"x"}}{}"#, "\n".repeat(padding)), false),
+        (format!(r#"2["e"{}]"#, " ".repeat(padding)), true),
+        (r#"2["e"]  "#.into(), true),
+    ] {
+        let message = Bytes::from(text);
+        let packet = Decoder::new(Limits::default()).text(message.clone().try_into().unwrap());
+        assert!(matches!(packet, Ok(Some(_))));
+        assert_eq!(message.is_unique(), !is_kept, "{}", message.len());
+    }
+    let zeros = "0".repeat(padding);
+    let message = Bytes::from(format!(r#"5{zeros}1-["e"]"#));
+    let mut decoder = Decoder::new(Limits::default());
+    assert_eq!(decoder.text(message.clone().try_into().unwrap()), Ok(None));
+    assert!(message.is_unique());
+}
+
 #[test]
 fn revision_4_has_other_payloads() {
     for (text, in_4, in_5) in [

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::date;
 use super::read::{Item, Reader};
+use crate::limits::is_small_part;
 use crate::placeholder::{Attached, MAX_DEPTH, Placeholder};
 use crate::{Args, DecodeError, Json, Limits};
 
@@ -33,7 +34,7 @@ pub(super) fn args(
         ..
     } = transcoder;
     // Attachments that are a small part of a long message do not keep all of that alive.
-    if reader.len() > attachment_bytes.saturating_mul(2).saturating_add(FREE_HOLD) {
+    if is_small_part(attachment_bytes, reader.len()) {
         for attachment in &mut attachments {
             *attachment = Bytes::copy_from_slice(attachment);
         }
@@ -57,9 +58,6 @@ pub(super) fn json(
     out.shrink_to_fit();
     Ok(Json::known(out.into()))
 }
-
-/// What attachments may keep alive beyond their own size.
-const FREE_HOLD: usize = 4 << 10;
 
 struct Transcoder<'a> {
     reader: Reader<'a>,
