@@ -27,9 +27,9 @@ impl Frame {
         }
     }
 
-    /// Whether this is the answer to a ping.
-    pub(crate) fn is_pong(&self) -> bool {
-        matches!(self, Self::Text(text) if text == "3")
+    /// Whether this is a part of the heartbeat: a ping, or the answer to one.
+    pub(crate) fn is_beat(&self) -> bool {
+        matches!(self, Self::Text(text) if text == "2" || text == "3")
     }
 
     /// Whether the WebSocket message is empty.

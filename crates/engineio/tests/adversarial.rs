@@ -116,6 +116,44 @@ fn any_number_of_pings_waits_for_one_answer() {
     }
 }
 
+/// In revision 3 the client pings: at an interval of nothing, once for each answer. A server that answers what it has not
+/// read, and never reads, must not make pings pile up.
+#[test]
+fn any_number_of_pongs_makes_one_ping_wait() {
+    for transport in [Transport::WebSocket, Transport::Polling] {
+        let mut config = config(&[transport]);
+        config.version = engineio::Version::V3;
+        let mut connection = Connection::new(config, now());
+        drop(actions(&mut connection));
+        let open = open(0, 20_000);
+        match transport {
+            Transport::WebSocket => {
+                connection.handle_input(now(), Input::WebSocketOpened);
+                connection.handle_input(now(), text_frame(&open));
+            }
+            _ => connection.handle_input(now(), ok(&format!("{}:{open}", open.len()))),
+        }
+        assert!(connection.is_open());
+        drop(actions(&mut connection));
+        for _ in 0..10_000 {
+            connection.handle_timeout(now());
+            connection.handle_input(
+                now(),
+                match transport {
+                    Transport::WebSocket => text_frame("3"),
+                    _ => ok("1:3"),
+                },
+            );
+        }
+        assert!(connection.is_open());
+        assert!(
+            connection.unsent_bytes() <= 2,
+            "{transport}: {} bytes of pings wait",
+            connection.unsent_bytes()
+        );
+    }
+}
+
 /// On a WebSocket a frame behind the close is a protocol error of this side, and the failed write would cut the closing
 /// handshake short, with whatever the server still had to say.
 #[test]

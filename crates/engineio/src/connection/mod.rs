@@ -40,8 +40,8 @@ pub struct Connection {
     outbox: VecDeque<Packet>,
     /// Bytes of what was handed over and is still here, in `outbox` or as frames in `actions`.
     unsent_bytes: usize,
-    /// Whether an answer to a ping is among them.
-    pong_waits: bool,
+    /// Whether our part of the heartbeat is among them: an answer to a ping, or, in revision 3, a ping.
+    beat_waits: bool,
     reading: bool,
     /// How many packets the POST among the actions holds.
     posting: usize,
@@ -64,7 +64,7 @@ impl Connection {
             state: State::Opening(opening),
             outbox: VecDeque::new(),
             unsent_bytes: 0,
-            pong_waits: false,
+            beat_waits: false,
             reading: true,
             posting: 0,
             stats: Stats::default(),
@@ -144,7 +144,7 @@ impl Connection {
         match &action {
             Action::SendFrame(frame) => {
                 self.unsent_bytes = self.unsent_bytes.saturating_sub(weight(frame));
-                self.pong_waits &= !frame.is_pong();
+                self.beat_waits &= !frame.is_beat();
                 self.stats.sent(1, frame.len());
             }
             Action::Post(_, body) => self.stats.sent(self.posting, body.len()),
@@ -373,7 +373,7 @@ impl Connection {
             let round_trip = open.heartbeat.received(now, &packet);
             self.stats.heartbeat_rtt = round_trip.or(self.stats.heartbeat_rtt);
             // A ping that comes before our answer to another one has left was not sent behind that.
-            let pinged = !self.pong_waits && open.heartbeat.counts(now, &packet);
+            let pinged = !self.beat_waits && open.heartbeat.counts(now, &packet);
             if pinged || round_trip.is_some() {
                 self.stats.heartbeats = self.stats.heartbeats.saturating_add(1);
             }
@@ -388,7 +388,7 @@ impl Connection {
                 // One answer is enough for any number of pings, and none is due behind a close.
                 if open.heartbeat.answers_pings()
                     && open.closing.is_none()
-                    && !std::mem::replace(&mut self.pong_waits, true)
+                    && !std::mem::replace(&mut self.beat_waits, true)
                 {
                     self.enqueue(Packet::Pong("".into()));
                 }
@@ -407,7 +407,8 @@ impl Connection {
             return;
         };
         open.heartbeat.pinged(now);
-        if open.closing.is_none() {
+        // A pong that came before our last ping had left was no answer to it: that ping is still the next.
+        if open.closing.is_none() && !std::mem::replace(&mut self.beat_waits, true) {
             self.enqueue(Packet::Ping("".into()));
         }
         self.flush(now);
@@ -487,7 +488,7 @@ impl Connection {
                     self.unsent_bytes = self
                         .unsent_bytes
                         .saturating_sub(packet.encoded_len(self.version));
-                    self.pong_waits &= !matches!(packet, Packet::Pong(_));
+                    self.beat_waits &= !matches!(packet, Packet::Ping(_) | Packet::Pong(_));
                 }
                 requests.post = Some(later(now, self.config.request_timeout));
                 self.posting = count;
