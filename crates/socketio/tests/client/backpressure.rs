@@ -287,3 +287,23 @@ async fn who_awaits_acknowledgements_between_events_does_not_wait_for_ever() {
     }
     serving.abort();
 }
+
+/// The id is the server's choice, and each connection brings one more.
+#[tokio::test]
+async fn the_id_of_a_connection_counts_among_the_bytes_that_nobody_has_read() {
+    const SIZE: usize = 100_000;
+    let server = Server::start().await;
+    let client = server.client("");
+    let serve = async {
+        let mut peer = server.accept().await;
+        peer.expect("0").await;
+        peer.send(&format!(r#"0{{"sid":"{}"}}"#, "s".repeat(SIZE)))
+            .await;
+        peer
+    };
+    let (connected, _peer) = within(async { tokio::join!(client.connect(), serve) }).await;
+    let (socket, mut events) = connected.unwrap();
+    assert_eq!(socket.stats().queued_bytes, SIZE);
+    assert!(matches!(next(&mut events).await, Event::Connected(_)));
+    assert_eq!(socket.stats().queued_bytes, 0);
+}
