@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::raw::{self, header};
-use super::{KINDS, Kind, client, end_of, flood, hasty, serve_silently};
+use super::{KINDS, Kind, client, end_of, flood, hasty, hasty_upgrade, serve_silently};
 
 /// The end of a client whose requests of this kind are answered with this, then with the other without end.
 async fn end_by(
@@ -113,7 +113,7 @@ async fn rustsec_2023_0065_heads_and_bodies_that_stall() {
                 continue;
             }
             rows.spawn(async move {
-                let config = hasty(kind.transports());
+                let config = hasty(kind);
                 let reason = end_by(kind, config, open_for(kind), first, "").await;
                 assert_eq!(reason, deadline(kind), "{first:?}");
             });
@@ -164,7 +164,7 @@ async fn cwe_770_interim_answers_without_end() {
             "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\nSet-Cookie: a=b\r\n\r\n",
         ] {
             rows.spawn(async move {
-                let config = hasty(kind.transports());
+                let config = hasty(kind);
                 let reason = end_by(kind, config, open_for(kind), "", interim).await;
                 assert_eq!(reason, deadline(kind), "{interim:?}");
             });
@@ -181,7 +181,7 @@ async fn cwe_770_interim_answers_without_end() {
             flood(&mut stream, &b"HTTP/1.1 100 Continue\r\n\r\n".repeat(300)).await;
         },
     );
-    let mut client = client(&endpoint, hasty(raw::BOTH));
+    let mut client = client(&endpoint, hasty_upgrade());
     assert!(matches!(raw::next(&mut client).await, Event::Opened { .. }));
     let event = raw::next(&mut client).await;
     assert_eq!(event, Event::UpgradeFailed(UpgradeError::Timeout));
@@ -191,7 +191,7 @@ async fn cwe_770_interim_answers_without_end() {
 /// A server that takes a POST and never answers it.
 #[tokio::test]
 async fn cve_2026_59725_a_post_that_is_never_answered() {
-    let config = hasty(raw::POLLING);
+    let config = hasty(Kind::Post);
     let reason = end_by(Kind::Post, config, raw::usual_open(), "", "").await;
     assert_eq!(reason, CloseReason::RequestTimeout);
     assert!(reason.is_retryable());
@@ -237,7 +237,7 @@ async fn cwe_770_bodies_without_end() {
         }
         // The length of a chunk may begin with any number of zeros: nothing is kept of them, and the deadline comes.
         let first = format!("HTTP/1.1 200 OK\r\n{CHUNKED}");
-        let config = hasty(raw::POLLING);
+        let config = hasty(kind);
         let reason = end_by(kind, config, open_for(kind), &first, "0").await;
         assert_eq!(reason, deadline(kind));
     }
@@ -423,10 +423,29 @@ async fn cwe_444_a_switch_of_protocols_that_nobody_asked_for() {
                 flood(&mut stream, &raw::text("4x").repeat(1000)).await;
             },
         );
-        let reason = end_of(&endpoint, hasty(raw::POLLING)).await;
+        let reason = end_of(&endpoint, raw::config(raw::POLLING)).await;
         assert!(
             matches!(&reason, CloseReason::Refused(refusal) if refusal.status == 101),
             "{kind:?}: {reason:?}"
         );
+    }
+}
+
+/// A server that answers each poll at once, with nothing: the client asks again, and its heartbeat goes on missing a ping.
+#[tokio::test]
+async fn cwe_835_polls_that_bring_nothing() {
+    for answer in ["6", "3", "4", "6\u{1e}6\u{1e}b"] {
+        let (listener, endpoint) = raw::listen();
+        let open = raw::open(100, 100);
+        serve_silently(
+            listener,
+            open,
+            Kind::Poll,
+            move |mut stream, _| async move {
+                raw::respond(&mut stream, "200 OK\r\nConnection: close", answer).await;
+            },
+        );
+        let reason = end_of(&endpoint, raw::config(raw::POLLING)).await;
+        assert_eq!(reason, CloseReason::PingTimeout, "{answer}");
     }
 }

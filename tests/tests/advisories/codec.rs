@@ -731,6 +731,14 @@ fn cwe_407_values_that_are_dear_to_read() {
         if let Ok(value) = event.parse::<f64>() {
             assert!(value.is_finite(), "{shown}");
         }
+        let Ok(Some(Packet::ConnectError { payload, .. })) =
+            read_error(&format!(r#"{{"data":{number}}}"#))
+        else {
+            panic!("{shown}");
+        };
+        if let Ok(value) = payload.unwrap().parse::<serde_json::Value>() {
+            assert!(value["data"].as_f64().unwrap().is_finite(), "{shown}");
+        }
     }
     let escapes = r"\u0061".repeat(LONG / 6);
     let text = event(read(format!(r#"2["e","{escapes}"]"#)).unwrap().unwrap());
@@ -744,4 +752,42 @@ fn cwe_407_values_that_are_dear_to_read() {
     let text = format!(r#"51-["e",{{{marks}"num":0}}]"#);
     let event = event(assembled(&text, &[b"data"]).unwrap());
     assert_eq!(event.parse::<Bytes>().unwrap(), "data");
+}
+
+/// What is packed into a packet and counted nowhere (white space, members that nobody reads) is not held with it: else a
+/// queue of a thousand events of a few bytes would hold a thousand messages of megabytes.
+#[test]
+fn cwe_771_small_packets_in_large_messages() {
+    const PADDING: usize = 100_000;
+    let spaces = " ".repeat(PADDING);
+    let zeros = "0".repeat(PADDING);
+    for text in [
+        format!(r#"2["e"]{spaces}"#),
+        format!(r#"27["e"]{spaces}"#),
+        format!("37[]{spaces}"),
+        format!("0{{}}{spaces}"),
+        format!("4{{}}{spaces}"),
+        format!("1{spaces}"),
+        format!(r#"5{zeros}1-["e"]"#),
+    ] {
+        let message = Bytes::from(text);
+        let mut decoder = decoder();
+        let packet = decoder.text(message.clone().try_into().unwrap());
+        let shown = &message[..3];
+        // A DISCONNECT with anything behind it is none.
+        assert!(packet.is_ok() || shown == b"1  ", "{shown:?}");
+        assert!(message.is_unique(), "{shown:?}");
+    }
+    let unread = [&b"\xa0\xc6"[..], &100_000_u32.to_be_bytes(), &[0; PADDING]].concat();
+    for data in [
+        &b"\x92\xa1e\xc4\x01x"[..],
+        b"\x92\xa1e\xd4\x05x",
+        b"\x92\xa1e\x01",
+    ] {
+        let head = b"\x84\xa4type\x02\xa3nsp\xa2/a\xa4data";
+        let message = Bytes::from([&head[..], data, &unread].concat());
+        let packet = msgpack(message.clone()).unwrap();
+        assert!(packet.is_some());
+        assert!(message.is_unique(), "{data:?}");
+    }
 }

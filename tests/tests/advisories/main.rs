@@ -148,12 +148,21 @@ fn serve_silently<F>(
     serve(listener, open, kind, polls, hostile);
 }
 
-/// Settings under which everything that a server can put off ends soon.
-fn hasty(transports: &[Transport]) -> Config {
-    let mut config = raw::config(transports);
-    config.handshake_timeout = SHORT;
+/// Settings under which a request of this kind that is not answered ends soon. All else has its time, on a busy machine, too.
+fn hasty(kind: Kind) -> Config {
+    let mut config = raw::config(kind.transports());
+    match kind {
+        Kind::Handshake | Kind::WebSocket => config.handshake_timeout = SHORT,
+        Kind::Post => config.request_timeout = SHORT,
+        // It is the heartbeat that ends a poll.
+        Kind::Poll => {}
+    }
+    config
+}
+
+/// The same for an upgrade.
+fn hasty_upgrade() -> Config {
+    let mut config = raw::config(raw::BOTH);
     config.probe_timeout = SHORT;
-    config.request_timeout = SHORT;
-    config.close_timeout = SHORT;
     config
 }

@@ -282,7 +282,7 @@ async fn cve_2026_59725_the_client_of_a_hung_post_comes_back() {
             stream.read_to_end(&mut Vec::new()).await.ok();
         },
     );
-    let client = builder(&endpoint, raw::POLLING).engine_config(hasty(raw::POLLING));
+    let client = builder(&endpoint, raw::POLLING).engine_config(hasty(super::Kind::Post));
     let error = within(client.connect()).await.err();
     let expected = ConnectError::Engine(engineio::CloseReason::RequestTimeout);
     assert_eq!(error, Some(expected));

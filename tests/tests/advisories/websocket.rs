@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::raw::{self, frame, text};
-use super::{Kind, SHORT, client, end_of, flood, hasty, reset, serve, session};
+use super::{Kind, SHORT, client, end_of, flood, hasty_upgrade, reset, serve, session};
 
 /// What the reference server answers to a handshake of its own revision.
 fn open() -> Vec<u8> {
@@ -297,7 +297,12 @@ async fn cve_2026_62389_empty_fragments_without_end() {
             let mut stream = raw::websocket(listener, &first).await;
             flood(&mut stream, &endless).await;
         });
-        let mut client = client(&endpoint, hasty(raw::WEBSOCKET));
+        let mut config = raw::config(raw::WEBSOCKET);
+        match what {
+            "opening" => config.handshake_timeout = SHORT,
+            _ => config.close_timeout = SHORT,
+        }
+        let mut client = client(&endpoint, config);
         if closes {
             assert!(matches!(raw::next(&mut client).await, Event::Opened { .. }));
             client.close();
@@ -328,7 +333,7 @@ async fn cve_2026_62389_empty_fragments_without_end() {
         },
     );
     tell.send("4still here".to_owned()).unwrap();
-    let mut client = client(&endpoint, hasty(raw::BOTH));
+    let mut client = client(&endpoint, hasty_upgrade());
     assert!(matches!(raw::next(&mut client).await, Event::Opened { .. }));
     let mut events = [raw::next(&mut client).await, raw::next(&mut client).await];
     events.sort_by_key(|event| matches!(event, Event::Message(_)));
