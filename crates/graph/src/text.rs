@@ -15,25 +15,28 @@ const REDACTED: &str = "[redacted]";
 
 /// Peer text as one bounded line, with each of `secrets` cut out.
 ///
-/// Control characters go, and so do the invisible ones that reorder or hide text on a terminal.
+/// Control characters go, and so do the invisible ones that reorder or hide text on a terminal. They go first: a secret
+/// that has some in it would not be found, and be whole again without them.
 pub(crate) fn clean(text: &str, secrets: &[&str]) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, REDACTED);
+    let mut text = visible(text);
+    for secret in secrets.iter().map(|secret| visible(secret)) {
+        if !secret.is_empty() {
+            text = text.replace(&secret, REDACTED);
+        }
     }
-    let mut line = String::new();
-    let mut chars = text
-        .chars()
-        .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .filter(|c| !is_harmful(*c))
-        .peekable();
-    for c in chars.by_ref().take(MAX_CHARS) {
-        line.push(c);
-    }
-    if chars.peek().is_some() {
+    let mut chars = text.chars();
+    let mut line: String = chars.by_ref().take(MAX_CHARS).collect();
+    if chars.next().is_some() {
         line.push('…');
     }
     line.trim().to_owned()
+}
+
+fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !is_harmful(*c))
+        .collect()
 }
 
 /// What a peer may repeat of a query that is a credential: all of it, and the value of each parameter as it is and
@@ -86,5 +89,7 @@ mod tests {
         let cleaned = clean(&text, &["PLANTED-secret", ""]);
         assert!(!cleaned.contains("PLA"), "{cleaned}");
         assert_eq!(clean("a PLANTED b", &["PLANTED"]), "a [redacted] b");
+        assert_eq!(clean("PLA\u{200b}NTED", &["PLANTED"]), "[redacted]");
+        assert_eq!(clean("PLANT\u{1}ED", &["PLANT\u{1}ED"]), "[redacted]");
     }
 }
