@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use conformance::fuzz::{BODIES, Body};
 
 /// How many variants of the seeds of a target are tried.
-const VARIANTS: usize = 3_000;
+const VARIANTS: usize = 1_500;
 
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")

@@ -46,6 +46,9 @@ mod cloud;
 mod connection;
 pub mod delta;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod login;
 mod notification;
 mod notification_url;

@@ -72,6 +72,8 @@ pub use self::link::{DeltaLink, DeltaLinkError};
 pub use self::page::Page;
 
 use self::builder::Limits;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::page::fuzzed;
 
 /// Asks Microsoft Graph what has changed in one drive or list.
 ///

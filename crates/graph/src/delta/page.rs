@@ -144,6 +144,22 @@ impl Context<'_> {
     }
 }
 
+/// Reads a page, and says why it is of no use.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzed(answer: &Answer<'_>, location: &str, secret: &str) -> Option<String> {
+    let context = Context {
+        base_url: "https://graph.test/v1.0",
+        url: "https://graph.test/v1.0/me/drive/root/delta",
+        secrets: &[secret],
+        max_page_bytes: usize::MAX,
+    };
+    let page = context.read(answer, Some(location), SystemTime::UNIX_EPOCH);
+    if let Ok((_, Next::Page(link) | Next::Done(link))) = &page {
+        assert!(link.belongs_to(context.base_url));
+    }
+    crate::fuzzing::error(page)
+}
+
 /// Reads the items of a page; gives nothing where there are too many.
 struct Items {
     most: usize,

@@ -12,3 +12,5 @@ mod sign_in;
 pub use builder::{DeviceCode, DeviceCodeBuilder};
 pub use client::{Login, PendingLogin, RefreshTokens};
 pub use error::{LoginAnswer, LoginError};
+#[cfg(feature = "fuzzing")]
+pub(crate) use protocol::fuzzed;

@@ -296,6 +296,35 @@ fn failure(request: &Request, answer: &Answer<'_>) -> LoginError {
     }
 }
 
+/// Reads the answer to each request, and says why it is of no use.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzed(status: u16, body: &[u8], secret: &str) -> Vec<String> {
+    use crate::fuzzing::error;
+
+    let answer = Answer {
+        status,
+        retry_after: None,
+        body: Some(body),
+    };
+    let poll = Request::Poll {
+        device_code: secret.into(),
+    };
+    let refresh = Request::Refresh {
+        refresh_token: secret.into(),
+    };
+    // That request has no secret yet.
+    if let Ok(code) = read_code(&answer, false) {
+        assert!(code.message.contains(&code.user_code));
+        assert!(code.verification_uri.starts_with("https://"));
+        assert!(code.expires_in <= MAX_CODE_LIFETIME && code.interval <= MAX_CODE_LIFETIME);
+    }
+    let errors = [
+        error(read_poll(&poll, &answer)),
+        error(read_token(&refresh, &answer)),
+    ];
+    errors.into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
