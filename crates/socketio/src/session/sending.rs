@@ -296,8 +296,11 @@ impl Session {
         if let Some(slot) = slot.and_then(|index| self.slots.get_mut(index)) {
             slot.left_at = Some(now);
         }
-        // A format that has no DISCONNECT leaves it to the end of the link.
-        if let Ok(packet) = Outgoing::new(&self.config.parser, &Packet::Disconnect { namespace }) {
+        // A format that has no DISCONNECT leaves it to the end of the link, and so does a server that takes none: one
+        // of revision 4 has joined the root without a CONNECT that would have been too large, too.
+        if let Ok(packet) = Outgoing::new(&self.config.parser, &Packet::Disconnect { namespace })
+            && self.link.excess(&packet).is_none()
+        {
             self.send(packet);
         }
     }

@@ -43,6 +43,18 @@ fn the_root_is_joined_by_the_server() {
     script.tells(&[]);
 }
 
+/// It has joined the root although it takes nothing, so not even a DISCONNECT can be sent.
+#[test]
+fn a_server_that_takes_nothing_is_left_by_closing_the_link() {
+    let mut script = Script::with(|config| config.version = Version::V3);
+    let root = script.join("/");
+    script.link_opened_as(Version::V3, Transport::Polling, Some(1));
+    script.server("0");
+    script.skip();
+    script.session.leave(script.now, root);
+    script.wants(&["close link"]);
+}
+
 #[test]
 fn the_payload_of_connect_means_nothing() {
     for reply in ["0[]", "0null", r#"0{"sid":"another"}"#] {
