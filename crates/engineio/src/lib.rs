@@ -43,6 +43,9 @@ mod handshake;
 pub mod packet;
 pub mod payload;
 mod refusal;
+// For the protocols above: their errors repeat what was sent, too.
+#[doc(hidden)]
+pub mod secrets;
 mod shelf;
 mod stats;
 mod subprotocol;

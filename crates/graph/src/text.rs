@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use engineio::secrets::Secrets;
 use percent_encoding::percent_decode_str;
 
 /// The longest piece of a peer's text that an error carries, in characters.
@@ -10,19 +11,17 @@ const MAX_CHARS: usize = 300;
 /// A shorter value than this is no credential, and its letters are in every word.
 const MIN_SECRET_LEN: usize = 4;
 
-/// What stands where a secret stood.
-const REDACTED: &str = "[redacted]";
-
 /// Peer text as one bounded line, with each of `secrets` cut out.
 ///
 /// Control characters go, and so do the invisible ones that reorder or hide text on a terminal. They go first: a secret
 /// that has some in it would not be found, and be whole again without them.
 pub(crate) fn clean(text: &str, secrets: &[&str]) -> String {
+    let given = secrets.iter().map(|secret| visible(secret));
+    let secrets = Secrets::new(None, given);
     let mut text = visible(text);
-    for secret in secrets.iter().map(|secret| visible(secret)) {
-        if !secret.is_empty() {
-            text = text.replace(&secret, REDACTED);
-        }
+    // What is cut out was decoded first, which may bring back what is not shown.
+    for _ in 0..2 {
+        text = visible(&secrets.remove(&text));
     }
     let mut chars = text.chars();
     let mut line: String = chars.by_ref().take(MAX_CHARS).collect();

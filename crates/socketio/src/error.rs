@@ -17,7 +17,8 @@ pub enum DisconnectReason {
     /// The server sent CONNECT_ERROR for the joined namespace: it has put this client out. Not retried.
     #[error("put out by the server{}", Told(message))]
     Refused {
-        /// The server's words, as it sent them.
+        /// The server's words, as it sent them; but for credentials that it repeats: values of the auth payload, of the
+        /// query, of headers and cookies are cut out, if they have four bytes or more.
         message: String,
         /// What the server added for programs.
         data: Option<Json>,
@@ -128,7 +129,8 @@ pub enum ConnectError {
     /// The server refused the namespace (CONNECT_ERROR). Not retried.
     #[error("the server refused the namespace{}", Told(message))]
     Refused {
-        /// The server's words, as it sent them.
+        /// The server's words, as it sent them; but for credentials that it repeats: values of the auth payload, of the
+        /// query, of headers and cookies are cut out, if they have four bytes or more.
         message: String,
         /// What the server added for programs.
         data: Option<Json>,

@@ -13,12 +13,13 @@ use ::http::header::{
 
 use super::cookies::{Answer, Jar, today};
 use super::http::{Http, exchange};
-use super::secrets::Secrets;
 use super::websocket::{self, OpenError, WebSocket};
 use crate::config::{Config, Limits};
 use crate::connection::{Action, Input, Response, Target};
 use crate::endpoint::Endpoint;
 use crate::error::TransportError;
+use crate::handshake::Sid;
+use crate::secrets::Secrets;
 use crate::subprotocol::Subprotocols;
 use crate::timestamp::Timestamp;
 
@@ -93,7 +94,7 @@ impl Io {
         match action {
             Action::Get(target) => {
                 let request = self.request(reqwest::Method::GET, &target);
-                let secrets = self.secrets(&target);
+                let secrets = self.secrets(target.sid.as_ref());
                 let is_forwarded = self.is_forwarded(&target);
                 let limit = self.limits.max_body_bytes;
                 self.get = Some(Box::pin(exchange(request, is_forwarded, limit, secrets)));
@@ -104,7 +105,7 @@ impl Io {
                     .request(reqwest::Method::POST, &target)
                     .header(CONTENT_TYPE, "text/plain;charset=UTF-8")
                     .body(body);
-                let secrets = self.secrets(&target);
+                let secrets = self.secrets(target.sid.as_ref());
                 let is_forwarded = self.is_forwarded(&target);
                 // It is `ok`, and read only so that the connection can be used again: no second body of polling.
                 let limit = self.limits.max_body_bytes.min(MAX_POST_ANSWER);
@@ -112,7 +113,7 @@ impl Io {
             }
             Action::OpenWebSocket(target) => {
                 let request = self.request(reqwest::Method::GET, &target);
-                let secrets = self.secrets(&target);
+                let secrets = self.secrets(target.sid.as_ref());
                 let offered = self.subprotocols.clone();
                 let limits = self.limits.clone();
                 let is_forwarded = self.is_forwarded(&target);
@@ -194,12 +195,13 @@ impl Io {
     }
 
     /// What a request carries and no error may show.
-    fn secrets(&self, target: &Target) -> Secrets {
+    pub(super) fn secrets(&self, sid: Option<&Sid>) -> Secrets {
         let cookies = self.cookies.iter().flat_map(Jar::values);
         let offered = self.subprotocols.iter().map(str::to_owned);
         let others = cookies.chain(Secrets::in_headers(&self.headers));
-        let others = others.chain(offered);
-        Secrets::new(self.endpoint.query(), target.sid.as_ref(), others)
+        let sid = sid.map(|sid| sid.expose().to_owned());
+        let others = others.chain(offered).chain(sid);
+        Secrets::new(self.endpoint.query(), others)
     }
 
     fn request(&self, method: reqwest::Method, target: &Target) -> reqwest::RequestBuilder {

@@ -33,7 +33,6 @@ mod clock;
 mod cookies;
 mod http;
 mod io;
-mod secrets;
 mod timer;
 mod trace;
 mod websocket;
@@ -51,7 +50,9 @@ use crate::config::Config;
 use crate::connection::{Connection, Event};
 use crate::endpoint::Endpoint;
 use crate::error::SendError;
+use crate::handshake::Sid;
 use crate::packet::Message;
+use crate::secrets::Secrets;
 use crate::stats::Stats;
 use ::http::HeaderMap;
 /// The HTTP library, whose types are part of [`HttpBuilder::customize`], [`Http::as_reqwest`] and [`Http::explain`].
@@ -81,6 +82,7 @@ pub struct Client {
     came_since_deadline: usize,
     reading: bool,
     finished: bool,
+    sid: Option<Sid>,
 }
 
 impl Client {
@@ -97,6 +99,7 @@ impl Client {
             came_since_deadline: 0,
             reading: true,
             finished: false,
+            sid: None,
         }
     }
 
@@ -110,6 +113,13 @@ impl Client {
         self
     }
 
+    /// What the server was given, or gave, and no error may repeat.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        self.io.secrets(self.sid.as_ref())
+    }
+
     /// Drives the connection until there is something to tell; `None` after [`Event::Closed`].
     ///
     /// Cancel-safe in the sense of any poll function: nothing is lost between calls.
@@ -117,6 +127,9 @@ impl Client {
         loop {
             if let Some(event) = self.connection.poll_event() {
                 trace::event(&event);
+                if let Event::Opened { handshake, .. } = &event {
+                    self.sid = Some(handshake.sid.clone());
+                }
                 if matches!(event, Event::Closed(_)) {
                     self.io.shut();
                     self.finished = true;

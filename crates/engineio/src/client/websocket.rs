@@ -21,12 +21,12 @@ use self::stream::{Failure, Messages};
 use self::wire::{Fault, Message, close_code};
 use super::cookies::Answer;
 use super::http::{MAX_ERROR_BODY, check_proxy, read_body, send, transport_error};
-use super::secrets::Secrets;
 use crate::config::Limits;
 use crate::connection::Input;
 use crate::error::{TransportError, TransportErrorKind};
 use crate::frame::Frame;
 use crate::refusal::{ErrorCode, Refusal};
+use crate::secrets::Secrets;
 use crate::subprotocol::Subprotocols;
 
 /// Why a WebSocket could not be opened.

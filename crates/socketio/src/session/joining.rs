@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use socketio_codec::{Json, Packet};
 
 use super::link::{Link, Loss};
-use super::namespace::{AuthKey, Held, Phase, REJOIN_PAUSE, State};
+use super::namespace::{AuthKey, Held, Phase, REJOIN_PAUSE, State, without};
 use super::outgoing::Outgoing;
 use super::recovery::Recovery;
 use super::revision::{Admission, Sign};
@@ -148,6 +148,7 @@ impl Session {
             let error = ConnectError::AuthTooLarge { size, max };
             return self.not_joined(now, key, State::Idle, error);
         }
+        active.given = auth.cloned();
         active.phase = Phase::Joining {
             deadline: later(now, self.config.connect_timeout),
             held: Held::default(),
@@ -178,7 +179,7 @@ impl Session {
                 self.connect_waiting(now);
             }
             (Sign::RootRefused, Packet::ConnectError { payload, .. }) => {
-                let error = link.protocol.refusal(payload.clone());
+                let error = without(&self.secrets, link.protocol.refusal(payload.clone()));
                 for index in 0..self.slots.len() {
                     if let Some(slot) = self.slots.get(index)
                         && slot.is_wanted()
@@ -299,7 +300,8 @@ impl Session {
             State::Abandoned => slot.state = State::Idle,
             State::Active(active) => match active.phase {
                 Phase::Joining { .. } => {
-                    let error = link.protocol.refusal(payload);
+                    let error = active.clean(link.protocol.refusal(payload));
+                    let error = without(&self.secrets, error);
                     self.not_joined(now, key, State::Idle, error);
                 }
                 Phase::Behind { .. } => {
@@ -312,7 +314,8 @@ impl Session {
                         self.events.push_back((key, event));
                         return;
                     }
-                    let reason = DisconnectReason::from_refusal(link.protocol.refusal(payload));
+                    let error = active.clean(link.protocol.refusal(payload));
+                    let reason = DisconnectReason::from_refusal(without(&self.secrets, error));
                     self.put_out(now, key, reason);
                 }
                 Phase::Waiting

@@ -52,6 +52,7 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use engineio::secrets::Secrets;
 use engineio::{CloseReason, Handshake, Transport, Version};
 use socketio_codec::{Args, Json, Namespace};
 
@@ -139,6 +140,8 @@ pub struct Session {
     random: fastrand::Rng,
     finding: Finding,
     link: Link,
+    /// What the server was given to open the link, and may repeat.
+    secrets: Secrets,
     /// Whether what the server sends reaches the session.
     reading: bool,
     /// Whether what is sent leaves.
@@ -172,6 +175,7 @@ impl Session {
             config,
             random: fastrand::Rng::with_seed(seed),
             link: Link::Down,
+            secrets: Secrets::default(),
             reading: true,
             writable: true,
             flushed: true,
@@ -339,6 +343,12 @@ impl Session {
 
 // What happens.
 impl Session {
+    /// What the server was given with the requests that opened the link, so that no refusal repeats it.
+    #[doc(hidden)]
+    pub fn set_secrets(&mut self, secrets: Secrets) {
+        self.secrets = secrets;
+    }
+
     /// Tells what happened to the link.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {

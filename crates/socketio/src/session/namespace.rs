@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use socketio_codec::{Event, Namespace};
+use engineio::secrets::Secrets;
+use socketio_codec::{Event, Json, Namespace, Query};
 
 use super::config::Join;
 use super::later;
 use super::outgoing::Outgoing;
 use super::recovery::Recovery;
 use super::retrying::RetryQueue;
-use crate::error::EmitError;
+use crate::error::{ConnectError, EmitError};
 use crate::limits::Limits;
 
 /// How long after its DISCONNECT a namespace may be joined again on the same link. The reference server handles a
@@ -112,6 +113,8 @@ pub(super) struct Active {
     pub(super) buffer: Buffer,
     pub(super) retries: RetryQueue,
     pub(super) reports: Reports,
+    /// The auth payload that the server was last given.
+    pub(super) given: Option<Json>,
     /// Where the server keeps this namespace's state over an interruption.
     pub(super) recovery: Option<Recovery>,
     pub(super) phase: Phase,
@@ -225,6 +228,17 @@ impl Slot {
     }
 }
 
+/// A refusal without these secrets in the server's words. What it says to programs, `data`, is left as it is.
+pub(super) fn without(secrets: &Secrets, refusal: ConnectError) -> ConnectError {
+    match refusal {
+        ConnectError::Refused { message, data } => ConnectError::Refused {
+            message: secrets.remove(&message),
+            data,
+        },
+        error => error,
+    }
+}
+
 impl Active {
     pub(super) fn new(settings: Join, phase: Phase, retry_first: bool) -> Self {
         Self {
@@ -235,9 +249,17 @@ impl Active {
             buffer: Buffer::default(),
             retries: RetryQueue::default(),
             reports: Reports::default(),
+            given: None,
             recovery: None,
             phase,
         }
+    }
+
+    /// A refusal without what the server was given with CONNECT.
+    pub(super) fn clean(&self, refusal: ConnectError) -> ConnectError {
+        let query = self.settings.query.as_ref().map(Query::as_str);
+        let auth = self.given.as_ref().map(Json::as_str).unwrap_or_default();
+        without(&Secrets::new(query, Secrets::in_json(auth)), refusal)
     }
 
     pub(super) fn is_joined(&self) -> bool {

@@ -14,9 +14,9 @@ use url::Url;
 pub use self::builder::{HttpBuilder, HttpError};
 use self::proxy::Proxies;
 use super::cookies::Answer;
-use super::secrets::Secrets;
 use crate::connection::Response;
 use crate::error::{TransportError, TransportErrorKind};
+use crate::secrets::Secrets;
 
 /// An HTTP client, set up once and shared: cloning it is cheap and shares its connection pool.
 ///

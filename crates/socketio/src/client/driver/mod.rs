@@ -314,6 +314,9 @@ impl Driver {
             let Poll::Ready(event) = live.client.poll_event(cx) else {
                 return count > 0;
             };
+            if let Some(engineio::Event::Opened { .. }) = event {
+                self.session.set_secrets(live.client.secrets());
+            }
             let ended = matches!(event, None | Some(engineio::Event::Closed(_)));
             if ended {
                 self.done = self.link_stats();

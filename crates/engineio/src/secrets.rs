@@ -1,25 +1,34 @@
-//! What a request carries and an error must not show: servers repeat a request in their answers.
+//! What one side sends and an error must not show: servers repeat a request in their answers.
 
+use std::fmt;
+
+#[cfg(feature = "client")]
 use ::http::header::{AUTHORIZATION, COOKIE, HeaderMap, PROXY_AUTHORIZATION};
+#[cfg(feature = "client")]
 use base64::Engine as _;
+#[cfg(feature = "client")]
 use base64::engine::general_purpose::STANDARD;
+#[cfg(feature = "client")]
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::handshake::Sid;
+/// The credentials that a peer was given, to be cut out of what it says.
+#[derive(Clone, Default)]
+pub struct Secrets(Vec<String>);
 
-/// The query, session id and credentials of one request.
-pub(super) struct Secrets(Vec<String>);
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}
 
 /// Shorter values are no credentials, and would be found everywhere.
 const LEAST_LENGTH: usize = 4;
 
 impl Secrets {
-    pub(super) fn new(
-        query: Option<&str>,
-        sid: Option<&Sid>,
-        others: impl IntoIterator<Item = String>,
-    ) -> Self {
+    /// The values of a query, and others. Those of less than four bytes are left out.
+    #[must_use]
+    pub fn new(query: Option<&str>, others: impl IntoIterator<Item = String>) -> Self {
         let mut secrets: Vec<_> = others.into_iter().collect();
         if let Some(query) = query {
             secrets.push(query.to_owned());
@@ -34,9 +43,11 @@ impl Secrets {
                 }
             }
         }
-        secrets.extend(sid.map(|sid| sid.expose().to_owned()));
         secrets.retain(|secret| secret.len() >= LEAST_LENGTH);
-        let others: Vec<_> = secrets.iter().flat_map(|secret| in_urls(secret)).collect();
+        let others: Vec<_> = secrets
+            .iter()
+            .flat_map(|secret| other_forms(secret))
+            .collect();
         secrets.extend(others);
         // What contains another one goes first.
         secrets.sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
@@ -44,8 +55,28 @@ impl Secrets {
         Self(secrets)
     }
 
+    /// The texts in a JSON value, such as the auth payload of a CONNECT.
+    pub fn in_json(json: &str) -> Vec<String> {
+        fn collect(value: Value, texts: &mut Vec<String>) {
+            match value {
+                Value::String(text) => texts.push(text),
+                Value::Array(items) => items.into_iter().for_each(|item| collect(item, texts)),
+                Value::Object(members) => members
+                    .into_iter()
+                    .for_each(|(_, value)| collect(value, texts)),
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
+        }
+        let mut texts = Vec::new();
+        if let Ok(value) = serde_json::from_str(json) {
+            collect(value, &mut texts);
+        }
+        texts
+    }
+
     /// The credentials in a caller's headers, and whatever in them is marked as sensitive.
-    pub(super) fn in_headers(headers: &HeaderMap) -> impl Iterator<Item = String> {
+    #[cfg(feature = "client")]
+    pub(crate) fn in_headers(headers: &HeaderMap) -> impl Iterator<Item = String> {
         let text = |name| headers.get_all(name).iter().filter_map(|v| v.to_str().ok());
         let logins = text(AUTHORIZATION).chain(text(PROXY_AUTHORIZATION));
         let cookies = text(COOKIE).flat_map(|value| value.split(';'));
@@ -56,22 +87,35 @@ impl Secrets {
     }
 
     /// The body of an error answer without them.
-    pub(super) fn remove_from(&self, body: &Bytes) -> Bytes {
-        let text = self.cut(&String::from_utf8_lossy(body));
-        // JSON has several forms of a character, and encoders that write `+` as `\u002b` and `/` as `\/`.
-        if !text.contains('\\') {
-            return text.into();
+    #[cfg(feature = "client")]
+    pub(crate) fn remove_from(&self, body: &Bytes) -> Bytes {
+        self.remove(&String::from_utf8_lossy(body)).into()
+    }
+
+    /// A text without them.
+    #[must_use]
+    pub fn remove(&self, text: &str) -> String {
+        let clean = self.cut(text);
+        // JSON stays JSON.
+        match serde_json::from_str(&clean) {
+            Ok(mut json) => match self.cut_from_json(&mut json) {
+                true => json.to_string(),
+                false => clean,
+            },
+            Err(_) => self.clean(text),
         }
-        if let Ok(mut json) = serde_json::from_str(&text) {
-            return match self.cut_from_json(&mut json) {
-                true => json.to_string().into(),
-                false => text.into(),
-            };
+    }
+
+    /// A text without them, however often it has been encoded: decoded as often as they are found in it.
+    fn clean(&self, text: &str) -> String {
+        let mut clean = self.cut(text);
+        for level in decoded_levels(text) {
+            let found = self.cut(&level);
+            if found != level {
+                clean = found;
+            }
         }
-        // A part of JSON, or JSON in something else.
-        let plain = without_escapes(&text);
-        let clean = self.cut(&plain);
-        if clean == plain { text } else { clean }.into()
+        clean
     }
 
     /// Whether there was something to cut out.
@@ -79,7 +123,7 @@ impl Secrets {
         let mut found = false;
         match json {
             Value::String(text) => {
-                let clean = self.cut(text);
+                let clean = self.clean(text);
                 found = clean != *text;
                 *text = clean;
             }
@@ -90,7 +134,7 @@ impl Secrets {
             }
             Value::Object(members) => {
                 let clean = std::mem::take(members).into_iter().map(|(key, mut value)| {
-                    let clean = self.cut(&key);
+                    let clean = self.clean(&key);
                     found |= clean != key;
                     found |= self.cut_from_json(&mut value);
                     (clean, value)
@@ -132,16 +176,26 @@ impl Secrets {
     }
 }
 
-/// What becomes of a value where it is encoded for a URL, or decoded once too often. In a URL of ours, the session id is
-/// encoded, too.
-fn in_urls(value: &str) -> Vec<String> {
-    let encoded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    let mut forms = vec![value.replace('+', " ")];
-    if encoded != value {
-        let spaced = encoded.replace('+', "%20");
-        forms.extend([lower_hex(&encoded), lower_hex(&spaced), encoded, spaced]);
-    }
-    forms.retain(|form| form != value);
+/// How often a text is taken to have been encoded at most: a URL of ours in a URL in JSON.
+const MOST_LEVELS: usize = 3;
+
+/// What a text stands for if it is encoded for a URL or escaped for JSON, once, twice and so on.
+fn decoded_levels(text: &str) -> impl Iterator<Item = String> {
+    let decode = |text: &str| {
+        let unescaped = without_escapes(text);
+        let plain = percent_encoding::percent_decode_str(&unescaped).decode_utf8_lossy();
+        (plain != text).then(|| plain.into_owned())
+    };
+    std::iter::successors(decode(text), move |text| decode(text)).take(MOST_LEVELS)
+}
+
+/// What becomes of a value that is decoded once too often.
+fn other_forms(value: &str) -> Vec<String> {
+    let levels = decoded_levels(value).chain([value.to_owned()]);
+    let mut forms: Vec<_> = levels
+        .flat_map(|form| [form.replace('+', " "), form])
+        .collect();
+    forms.retain(|form| form.len() >= LEAST_LENGTH && form != value);
     forms
 }
 
@@ -168,25 +222,9 @@ fn without_escapes(text: &str) -> String {
     plain + rest
 }
 
-/// `%2B` is `%2b`, too.
-fn lower_hex(encoded: &str) -> String {
-    let mut digits = 0;
-    let lower = encoded.chars().map(|c| {
-        if c == '%' {
-            digits = 2;
-            return c;
-        }
-        if digits == 0 {
-            return c;
-        }
-        digits -= 1;
-        c.to_ascii_lowercase()
-    });
-    lower.collect()
-}
-
 /// What proves who one is in the value of an `Authorization` header: what follows the scheme, such as `Bearer`, or all
 /// of it where there is none; of `Basic`, what is encoded there, too.
+#[cfg(feature = "client")]
 fn credentials(value: &str) -> impl Iterator<Item = String> {
     let (scheme, token) = value.split_once(' ').unwrap_or(("", value));
     let token = token.trim();
@@ -201,21 +239,17 @@ fn credentials(value: &str) -> impl Iterator<Item = String> {
         .flatten()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod tests {
     use ::http::HeaderValue;
 
     use super::*;
-    use crate::handshake::Handshake;
 
     #[test]
     fn what_was_sent_does_not_come_back() {
-        let json = r#"{"sid":"SESSION","pingInterval":1,"pingTimeout":1}"#;
-        let sid = Handshake::parse(json).unwrap().sid;
         let secrets = Secrets::new(
             Some("token=ab%2Bcd%3D&x=1&flagged&key=a+b%2Fc"),
-            Some(&sid),
-            ["cookie-value".into()],
+            ["cookie-value", "SESSION"].map(String::from),
         );
         for (body, clean) in [
             (
@@ -262,7 +296,7 @@ mod tests {
             assert_eq!(secrets.remove_from(&Bytes::from(body)), clean);
         }
         assert_eq!(
-            Secrets::new(None, None, []).remove_from(&Bytes::from("as it is")),
+            Secrets::new(None, []).remove_from(&Bytes::from("as it is")),
             "as it is"
         );
     }
@@ -270,7 +304,7 @@ mod tests {
     #[test]
     fn a_server_cannot_make_what_stands_for_a_secret_grow() {
         let cookies = ["aaaa", "redacted", "[redacted", "dact", "acted]"].map(String::from);
-        let secrets = Secrets::new(None, None, cookies);
+        let secrets = Secrets::new(None, cookies);
         let clean = secrets.remove_from(&Bytes::from("aaaa-aaaaaaaa"));
         assert_eq!(clean, "[redacted]-[redacted][redacted]");
     }
