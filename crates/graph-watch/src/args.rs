@@ -102,7 +102,7 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct UrlArgs {
     /// The notificationUrl, in quotes; - reads it from standard input.
     ///
@@ -114,6 +114,13 @@ pub(crate) struct UrlArgs {
     pub(crate) run: RunArgs,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
+}
+
+impl std::fmt::Debug for UrlArgs {
+    /// Nothing: the URL is a credential.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UrlArgs").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -144,7 +151,7 @@ pub(crate) struct WatchArgs {
 }
 
 /// Where the access token comes from. It is never an argument, because arguments can be seen by others.
-#[derive(Debug, Args)]
+#[derive(Args)]
 #[group(multiple = false)]
 pub(crate) struct TokenArgs {
     /// Take the access token from this environment variable.
@@ -158,6 +165,13 @@ pub(crate) struct TokenArgs {
     /// Take the access token from the output of this shell command, run anew whenever one is needed.
     #[arg(long, value_name = "CMD")]
     pub(crate) token_command: Option<String>,
+}
+
+impl std::fmt::Debug for TokenArgs {
+    /// Nothing: a command may have a secret in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenArgs").finish_non_exhaustive()
+    }
 }
 
 /// Signing in on the spot, in place of an access token from elsewhere.
@@ -254,7 +268,7 @@ impl RunArgs {
 }
 
 /// How connections are made.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct NetworkArgs {
     /// How to read the notificationUrl.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = RecipeArg::Auto)]
@@ -271,6 +285,13 @@ pub(crate) struct NetworkArgs {
     /// Give up when this many attempts in a row have failed after the first (by default: never).
     #[arg(long, value_name = "N")]
     pub(crate) retries: Option<u32>,
+}
+
+impl std::fmt::Debug for NetworkArgs {
+    /// Nothing: the URL of a proxy has a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NetworkArgs").finish_non_exhaustive()
+    }
 }
 
 impl NetworkArgs {
