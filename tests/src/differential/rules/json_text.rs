@@ -1,4 +1,6 @@
-//! JSON texts, looked at without reading them: what both sides make of them is what is compared.
+//! JSON texts, looked at by neither side's means.
+
+use std::collections::BTreeMap;
 
 /// How many arrays and objects are open at most, strings left out.
 pub(super) fn depth(json: &str) -> usize {
@@ -25,8 +27,8 @@ pub(super) fn has_infinite_number(json: &str) -> bool {
         .any(f64::is_infinite)
 }
 
-/// A JSON text with neither half surrogate pairs nor numbers beyond doubles, in which only their place matters.
-pub(super) fn readable(json: &str) -> String {
+/// A JSON text with U+FFFD in place of half surrogate pairs.
+fn without_lone_surrogates(json: &str) -> String {
     let mut out = String::new();
     let mut rest = json;
     while let Some((before, escape)) = rest.split_once("\\u") {
@@ -49,7 +51,7 @@ pub(super) fn readable(json: &str) -> String {
         };
     }
     out.push_str(rest);
-    out.replace("1e999", "0").replace("1e400", "0")
+    out
 }
 
 /// The parts of a JSON text between its strings.
@@ -102,4 +104,79 @@ pub(super) fn has_lone_surrogate(json: &str) -> bool {
         }
     }
     char::decode_utf16(units).any(|c| c.is_err())
+}
+
+/// A JSON value as JavaScript reads it, as far as placeholders go: the last of equal keys counts, at any depth.
+#[derive(Debug, PartialEq)]
+pub(super) enum Seen {
+    True,
+    Number(f64),
+    Other,
+    List(Vec<Self>),
+    Object(BTreeMap<String, Self>),
+}
+
+impl Seen {
+    /// Reads a text that is known to be valid.
+    pub(super) fn of(json: &str) -> Self {
+        Self::first_of(&mut without_lone_surrogates(json).as_str())
+    }
+
+    fn first_of(rest: &mut &str) -> Self {
+        *rest = rest.trim_start();
+        match rest.chars().next() {
+            Some('[') => {
+                let mut items = Vec::new();
+                while goes_on(rest, ']') {
+                    items.push(Self::first_of(rest));
+                }
+                Self::List(items)
+            }
+            Some('{') => {
+                let mut members = BTreeMap::new();
+                while goes_on(rest, '}') {
+                    let key = take_string(rest);
+                    *rest = rest.trim_start().trim_start_matches(':');
+                    members.insert(key, Self::first_of(rest));
+                }
+                Self::Object(members)
+            }
+            Some('"') => {
+                take_string(rest);
+                Self::Other
+            }
+            _ => {
+                let end = rest.find([',', ']', '}', ' ', '\t', '\n', '\r']);
+                let (token, behind) = rest.split_at(end.unwrap_or(rest.len()));
+                *rest = behind;
+                match token.parse() {
+                    Ok(number) => Self::Number(number),
+                    Err(_) if token == "true" => Self::True,
+                    Err(_) => Self::Other,
+                }
+            }
+        }
+    }
+}
+
+/// Takes the bracket or comma in front of the next item, or the bracket behind the last one.
+fn goes_on(rest: &mut &str, close: char) -> bool {
+    let mut characters = rest.trim_start().chars();
+    let taken = characters.next();
+    let behind = characters.as_str().trim_start();
+    let is_empty = matches!(taken, Some('[' | '{')) && behind.starts_with(close);
+    *rest = if is_empty {
+        behind.get(1..).unwrap_or_default()
+    } else {
+        behind
+    };
+    !is_empty && taken.is_some_and(|taken| taken != close)
+}
+
+/// Takes a string, and reads it.
+fn take_string(rest: &mut &str) -> String {
+    let text = rest.trim_start().get(1..).unwrap_or_default();
+    let (string, behind) = text.split_at(string_len(text));
+    *rest = behind.get(1..).unwrap_or_default();
+    serde_json::from_str(&format!("\"{string}\"")).unwrap_or_default()
 }
