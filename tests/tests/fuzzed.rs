@@ -93,6 +93,46 @@ fn what_is_near_to_a_seed_breaks_no_promise() {
     }
 }
 
+/// What costs a peer nothing is read in one go: without a stack that overflows, and without a second look at everything
+/// for each of its parts, which would take minutes here.
+#[test]
+fn much_of_the_same_breaks_no_promise() {
+    let rows: [(&str, &str, &str, &str); 20] = [
+        ("args", "[", "[", ""),
+        ("args", "", "[", "]"),
+        ("args", "[", "{\"a\":", ""),
+        ("args", "[0", ",{}", "\n"),
+        ("engineio_v3", "", "1:2", ""),
+        ("engineio_v3", "", "9", ""),
+        ("engineio_v3", "200000:4", "😀", ""),
+        ("engineio_v4", "", "2\u{1e}", ""),
+        ("graph", "", "\"\\", ""),
+        ("graph", "401\n\n{\"error\":", "{\"innerError\":", "}"),
+        ("graph", "200\n\n", "[", "]"),
+        ("handshake", "", "[", "]"),
+        ("handshake", "{\"sid\":\"", "\\u0061", ""),
+        ("socketio_v4", "4", "[", "]"),
+        ("socketio_v5", "2", "1", ""),
+        ("socketio_v5", "2/", "n", ""),
+        ("socketio_v5", "5", "1", ""),
+        ("socketio_v5", "2[\"a\"", ",[]", ""),
+        ("socketio_v5", "2[\"a\",", "[", "]"),
+        ("urls", "https://a.test/x?", "&", ""),
+    ];
+    for (target, head, unit, end) in rows {
+        let (_, body) = BODIES.iter().find(|(name, _)| *name == target).unwrap();
+        let many = 200_000 / unit.len();
+        let input = format!("{head}{}{}", unit.repeat(many), end.repeat(many));
+        body(input.as_bytes());
+        body(format!("{input}]}}]").as_bytes());
+    }
+    let packet = b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x92\xa1a";
+    for unit in [0x91, 0x81, 0xa1, 0xc7] {
+        let input = [&packet[..], &vec![unit; 200_000]].concat();
+        conformance::fuzz::msgpack(&input);
+    }
+}
+
 /// A seed with some things changed, left out, doubled, swapped, or taken from another one.
 fn variant(random: &mut fastrand::Rng, seed: &[u8], other: &[u8]) -> Vec<u8> {
     let mut input = seed.to_vec();
