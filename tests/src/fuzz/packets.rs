@@ -39,6 +39,7 @@ fn read(revision: Revision, data: &[u8]) {
             bytes += part.len();
         }
         let interrupted = decoder.is_assembling() && matches!(part, Part::Text(_));
+        let announced = matches!(&part, Part::Text(text) if text.starts_with(['5', '6']));
         let out_of_place = !decoder.is_assembling() && matches!(part, Part::Binary(_));
         parts.push(part.clone());
         let result = take(&mut decoder, part);
@@ -68,6 +69,10 @@ fn read(revision: Revision, data: &[u8]) {
                 );
             }
         }
+        assert!(
+            !announced || !matches!(result, Ok(Some(_))),
+            "attachments were announced, and there are none"
+        );
         let refused = interrupted || out_of_place;
         assert!(!refused || result.is_err(), "messages interleave");
         if decoder.is_assembling() {
