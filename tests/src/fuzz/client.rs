@@ -13,7 +13,7 @@ use super::script::{self, Timer, after, lines};
 use crate::sim::client::{Client, LinkId, Output, Question};
 
 /// A script. Its first line are the settings of a connection and of a session, and `y` where it is to be asked what to
-/// open each connection with. Then the lines of a [`Program`], and:
+/// open each connection with. Then the lines of a `Program`, and:
 ///
 /// | line | what happens |
 /// |---|---|

@@ -12,7 +12,7 @@ use engineio::{
 use super::script::{self, Timer, after, lines, number};
 use crate::sim::link::Link;
 
-/// A script. Its first line are the settings of [`config`]. Then:
+/// A script. Its first line are the settings of `config`. Then:
 ///
 /// | line | what happens |
 /// |---|---|

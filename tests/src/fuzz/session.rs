@@ -13,7 +13,7 @@ use super::connection::broken;
 use super::program::{Program, config, json};
 use super::script::{self, Timer, after, lines, number};
 
-/// A script. Its first line are the settings of [`config`]. Then the lines of a [`Program`], and:
+/// A script. Its first line are the settings of `config`. Then the lines of a `Program`, and:
 ///
 /// | line | what happens |
 /// |---|---|
