@@ -330,10 +330,7 @@ impl Header {
             });
         }
         let payload = payload.trim_end_matches([' ', '\t', '\n', '\r']);
-        Ok(Some(match is_small_part(payload.len(), text.len()) {
-            true => payload.into(),
-            false => text.slice_ref(payload),
-        }))
+        Ok(Some(take(text, payload)))
     }
 
     fn invalid_json(&self, offset: usize) -> DecodeError {
@@ -385,7 +382,7 @@ fn parse_namespace(
     if name == "/" {
         return Ok((Namespace::root(), end));
     }
-    match Namespace::try_from(text.slice_ref(name)) {
+    match Namespace::try_from(take(text, name)) {
         Ok(namespace) => Ok((namespace, end)),
         Err(NamespaceError::IllegalCharacter { offset: inner }) => {
             Err(DecodeError::IllegalNamespace {
@@ -393,6 +390,14 @@ fn parse_namespace(
             })
         }
         Err(_) => Err(DecodeError::IllegalNamespace { offset }),
+    }
+}
+
+/// Part of a message, as one that keeps the message alive only if it is much of that.
+fn take(text: &ByteString, part: &str) -> ByteString {
+    match is_small_part(part.len(), text.len()) {
+        true => part.into(),
+        false => text.slice_ref(part),
     }
 }
 

@@ -226,7 +226,7 @@ fn read_namespace(
     let illegal = |inner| DecodeError::IllegalNamespace {
         offset: offset + inner,
     };
-    let name = ByteString::try_from(behind.share(name.as_bytes())).map_err(|_| illegal(0))?;
+    let name = ByteString::try_from(behind.take(name.as_bytes())).map_err(|_| illegal(0))?;
     Namespace::try_from(name).map_err(|error| match error {
         NamespaceError::IllegalCharacter { offset } => illegal(offset),
         _ => illegal(0),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::DecodeError;
+use crate::limits::is_small_part;
 
 /// A position in a message.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +66,14 @@ impl<'a> Reader<'a> {
     /// How many bytes are left.
     pub(super) fn left(&self) -> usize {
         self.message.len().saturating_sub(self.position)
+    }
+
+    /// Part of the message, as one that keeps the message alive only if it is much of that.
+    pub(super) fn take(&self, part: &'a [u8]) -> Bytes {
+        match is_small_part(part.len(), self.message.len()) {
+            true => Bytes::copy_from_slice(part),
+            false => self.share(part),
+        }
     }
 
     /// Part of the message, as one that keeps the message alive.
