@@ -1,0 +1,114 @@
+//! Hears all that is logged in this process, by `log` and by `tracing`, at every level.
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write as _};
+use std::sync::{LazyLock, Mutex, MutexGuard, Once};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+
+use crate::needle;
+
+#[derive(Default)]
+struct Heard {
+    /// Lines of each target.
+    lines: BTreeMap<String, u64>,
+    /// Those that have a secret in them.
+    leaks: Vec<String>,
+}
+
+static HEARD: LazyLock<Mutex<Heard>> = LazyLock::new(Mutex::default);
+
+fn heard() -> MutexGuard<'static, Heard> {
+    HEARD.lock().unwrap()
+}
+
+fn hear(target: &str, line: &str) {
+    let leaks = needle::is_in(line) || needle::is_in(target);
+    let mut heard = heard();
+    let target = target.split("::").next().unwrap_or_default();
+    *heard.lines.entry(target.to_owned()).or_default() += 1;
+    if leaks {
+        heard.leaks.push(format!("{target}: {line}"));
+    }
+}
+
+/// Begins to listen, if nobody does.
+pub(crate) fn open() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::set_logger(&Ear).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+        tracing::subscriber::set_global_default(Ear).unwrap();
+    });
+}
+
+/// How many lines this crate has logged.
+pub(crate) fn lines_of(target: &str) -> u64 {
+    heard().lines.get(target).copied().unwrap_or_default()
+}
+
+/// Checks that no line had a secret in it.
+#[track_caller]
+pub(crate) fn heard_no_secret() {
+    let heard = heard();
+    assert!(heard.leaks.is_empty(), "{:#?}", heard.leaks);
+}
+
+struct Ear;
+
+impl log::Log for Ear {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        hear(record.target(), &record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
+impl tracing::Subscriber for Ear {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut line = Line(span.metadata().name().to_owned());
+        span.record(&mut line);
+        hear(span.metadata().target(), &line.0);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        let mut line = Line::default();
+        values.record(&mut line);
+        hear("span", &line.0);
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        hear(event.metadata().target(), &line.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[derive(Default)]
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, " {field}={value:?} {value:#?}").unwrap();
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        write!(self.0, " {field}={value}").unwrap();
+    }
+}
