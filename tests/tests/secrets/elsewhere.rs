@@ -408,3 +408,30 @@ async fn a_proxy_learns_its_own_login_and_nothing_else() {
     }
     ear::heard_no_secret();
 }
+
+#[tokio::test]
+async fn a_proxy_that_fails_shows_no_login() {
+    ear::open();
+    let server = thief().await;
+    // One that answers as no proxy does, one that refuses, and one that is not there.
+    let refusing = Server::start(|request| http("407 No", "", &request.line())).await;
+    for port in [server.port, refusing.port, 1] {
+        for scheme in ["http", "https", "socks5", "socks5h"] {
+            let proxy = format!("{scheme}://PLANTED-user:PLANTED-password@127.0.0.1:{port}");
+            let stack = Http::builder()
+                .no_system_certificates()
+                .proxy(&proxy)
+                .unwrap();
+            // Who speaks SOCKS waits for an answer, and servers of HTTP for a line.
+            let stack = stack
+                .connect_timeout(std::time::Duration::from_millis(300))
+                .build()
+                .unwrap();
+            for url in ["https://server.invalid", "http://server.invalid"] {
+                let reason = session(&stack, url, WEBSOCKET).await;
+                needle::told(&proxy, &reason);
+            }
+        }
+    }
+    ear::heard_no_secret();
+}
