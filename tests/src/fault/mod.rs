@@ -67,6 +67,12 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Connections that are no longer there.
+    #[must_use]
+    pub fn over(&self) -> usize {
+        self.connections - self.open
+    }
+
     /// Whether the client waits for what the server has to say, and for nothing else.
     #[must_use]
     pub fn only_a_poll_waits(&self) -> bool {

@@ -169,6 +169,7 @@ impl World {
             client.tries(&(trigger, rule));
             self.quiet().await;
             self.proxy.script([rule.clone()]);
+            let over = self.proxy.seen().over();
             match trigger {
                 Trigger::Ask => client.ask(),
                 Trigger::Notify => {
@@ -186,6 +187,12 @@ impl World {
                 assert_eq!(*story, "", "{}", client.row);
             }
             self.struck(index + 1).await;
+            if story.is_empty() {
+                // Nothing more is to be sent on the connection that was struck.
+                self.proxy
+                    .wait_for("its end", |seen| seen.over() > over)
+                    .await;
+            }
             client.works().await;
             client.settled().await;
         }

@@ -84,6 +84,8 @@ fn what_a_server_must_not_send() {
     for (bytes, fault) in [
         (&b"\xc1\x00"[..], Fault::ReservedBits),
         (b"\x91\x00", Fault::ReservedBits),
+        // At once, whatever is still to come.
+        (b"this is plain text", Fault::Opcode(4)),
         (b"\x81\x81mask", Fault::Masked),
         (b"\x83\x00", Fault::Opcode(3)),
         (b"\x8b\x00", Fault::Opcode(11)),
