@@ -1,4 +1,4 @@
-//! Short messages out of long buffers.
+//! Short messages out of long bodies.
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
@@ -10,10 +10,9 @@ const PIECE: usize = 4 << 10;
 
 /// Where short messages are put that came in a long buffer.
 ///
-/// A message is a slice of the buffer in which it came, a polling body or the WebSocket library's, and keeps all of that
-/// alive. A peer could fill a buffer with what nobody reads, and one short message, and do that again and again: the
-/// queue of unread messages would be short, and what it keeps alive would have no bound. So what is shorter than half of
-/// its buffer is copied.
+/// A message is a slice of the polling body in which it came, and keeps all of that alive. A peer could fill one body after
+/// the other with what nobody reads, and one short message: the queue of unread messages would be short, and what it keeps
+/// alive would have no bound. So what is shorter than half of its body is copied.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf(BytesMut);
 

@@ -2,15 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// What comes back for a request.
 pub(crate) enum Answer {
@@ -261,8 +259,7 @@ pub(crate) fn accept_of(request: &Request) -> String {
         .filter_map(|line| line.split_once(": "));
     let key = lines.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
     let key = key.map_or("", |(_, key)| key);
-    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    STANDARD.encode(Sha1::digest(text))
+    derive_accept_key(key.as_bytes())
 }
 
 pub(crate) fn frame(first: u8, payload: &str) -> Vec<u8> {

@@ -336,11 +336,8 @@ async fn a_websocket_that_fails_shows_no_secret() {
             run(name, &stack, &server, WEBSOCKET, Version::V4).await;
         }
     }
-    // It would log each frame, and is not there.
-    assert_eq!(
-        ear::lines_of("tungstenite") + ear::lines_of("tokio_tungstenite"),
-        0
-    );
+    // It logs the headers of frames, and so is heard; it would log their payloads, too, if it were given them.
+    assert!(ear::lines_of("tungstenite") > 0);
     ear::heard_no_secret();
 }
 
