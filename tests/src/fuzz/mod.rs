@@ -21,6 +21,7 @@ mod script;
 mod session;
 mod urls;
 mod value;
+mod websocket;
 
 pub use args::args;
 pub use client::client;
@@ -31,12 +32,13 @@ pub use packets::{msgpack, socketio_v4, socketio_v5};
 pub use round_trips::round_trips;
 pub use session::session;
 pub use urls::urls;
+pub use websocket::websocket;
 
 /// A body: it returns, whatever the bytes are, unless a promise is broken.
 pub type Body = fn(&[u8]);
 
 /// All bodies, by the names of their targets.
-pub const BODIES: [(&str, Body); 13] = [
+pub const BODIES: [(&str, Body); 14] = [
     ("args", args),
     ("client", client),
     ("connection", connection),
@@ -50,4 +52,5 @@ pub const BODIES: [(&str, Body); 13] = [
     ("socketio_v4", socketio_v4),
     ("socketio_v5", socketio_v5),
     ("urls", urls),
+    ("websocket", websocket),
 ];

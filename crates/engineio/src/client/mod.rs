@@ -37,6 +37,10 @@ mod timer;
 mod trace;
 mod websocket;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use websocket::fuzzing;
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,5 +1,7 @@
 //! The WebSocket: its handshake over the common HTTP stack, checked in full, and its frames.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod stream;
 mod wire;
 
