@@ -444,41 +444,6 @@ async fn the_limit_of_a_message_counts_all_its_fragments() {
     assert_eq!(error.kind, TransportErrorKind::TooLarge);
 }
 
-/// The library's read buffer grows with a large message, and goes on to hold small ones: each of them, while it waits to
-/// be read, would keep a buffer of megabytes.
-#[tokio::test]
-async fn a_small_message_does_not_keep_the_buffer_of_a_large_one() {
-    let (listener, endpoint) = listen();
-    tokio::spawn(async move {
-        let large = frame(0x82, &[0; 60_000]);
-        let bytes = [
-            text(&usual_open()),
-            large,
-            frame(0x82, b"one"),
-            text("4two"),
-        ];
-        websocket_held(listener, bytes.concat()).await;
-    });
-    let mut client = client(endpoint, config(WEBSOCKET));
-    assert!(matches!(next(&mut client).await, Event::Opened { .. }));
-    let large = next(&mut client).await;
-    for expected in [Message::from(Bytes::from_static(b"one")), "two".into()] {
-        let Event::Message(message) = next(&mut client).await else {
-            panic!()
-        };
-        assert_eq!(message, expected);
-        let bytes = match message {
-            Message::Binary(bytes) => bytes,
-            Message::Text(text) => text.into_bytes(),
-            other => panic!("{other:?}"),
-        };
-        // A text of the protocol stands behind its type: it is a slice, but of no more than that.
-        let own = bytes.try_into_mut();
-        assert!(own.is_ok(), "it shares a buffer");
-    }
-    drop(large);
-}
-
 /// The application was busy for longer than the heartbeat's window, and a ping had come in time: it counts from when
 /// it is read, so there is a whole window from then on.
 #[tokio::test]
