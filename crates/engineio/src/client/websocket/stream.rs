@@ -101,8 +101,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
             };
             self.written(result)?;
         }
-        // A large message does not keep its memory.
-        if self.output.is_empty() && self.output.capacity() > 2 * WRITE_BUFFER_BYTES {
+        // A large message does not keep its memory. What has been written is no longer part of the capacity.
+        if self.output.is_empty() && self.output.try_reclaim(2 * WRITE_BUFFER_BYTES + 1) {
             self.output = BytesMut::new();
         }
         Poll::Ready(Ok(()))
