@@ -132,9 +132,7 @@ impl Reader {
             Some(header) => header,
             None => match header(buffer, self.limit)? {
                 Some((header, length)) => {
-                    // All of it at once, and not again and again with each piece; and no more, so that nothing that
-                    // follows keeps the memory of a long message alive.
-                    buffer.reserve(length.saturating_sub(buffer.len()));
+                    self.make_room(length, buffer);
                     (header, length)
                 }
                 None => {
@@ -156,6 +154,22 @@ impl Reader {
             *buffer = BytesMut::with_capacity(self.room);
         }
         Ok(Some((header, payload)))
+    }
+
+    /// Room for a payload: for all of it at once, and not again and again with each piece. A long one has a buffer of
+    /// just its size, so that nothing that follows keeps its memory alive: one that grows may double instead, and is never
+    /// empty where the next frame is always there.
+    fn make_room(&self, length: usize, buffer: &mut BytesMut) {
+        if length <= buffer.capacity() {
+            return;
+        }
+        if length <= self.room {
+            buffer.reserve(length - buffer.len());
+            return;
+        }
+        let mut whole = BytesMut::with_capacity(length);
+        whole.extend_from_slice(buffer);
+        *buffer = whole;
     }
 
     fn message(

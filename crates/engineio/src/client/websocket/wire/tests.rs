@@ -145,6 +145,30 @@ fn a_long_message_has_its_memory_to_itself() {
     assert_eq!(buffer.capacity(), 4096);
 }
 
+/// Nor where frames grow and follow each other so closely that the buffer is never empty: what came in a buffer for long
+/// ones would keep all of it alive.
+#[test]
+fn the_buffer_does_not_grow_with_the_frames() {
+    const ROOM: usize = 4096;
+    let grown = (0..8).map(|step| server_frame(0x82, &vec![0; (ROOM << step) + 1]));
+    let short = (0..1000).map(|_| server_frame(0x81, b"short"));
+    let stream = grown.chain(short).collect::<Vec<_>>().concat();
+    let (mut reader, mut buffer) = (Reader::new(1 << 20, ROOM), BytesMut::with_capacity(ROOM));
+    let mut rest = &stream[..];
+    while !rest.is_empty() {
+        let room = buffer.capacity() - buffer.len();
+        let (piece, after) = rest.split_at(room.min(rest.len()));
+        buffer.extend_from_slice(piece);
+        rest = after;
+        while let Some(message) = reader.read(&mut buffer).unwrap() {
+            if message == text("short") {
+                let capacity = buffer.capacity();
+                assert!(capacity <= 2 * ROOM, "{capacity}");
+            }
+        }
+    }
+}
+
 #[test]
 fn codes_of_close_frames() {
     for (payload, code) in [
