@@ -95,9 +95,7 @@ impl Refusal {
     /// and opcode 8, which no server sends.
     #[must_use]
     pub fn from_http_inside_websocket(bytes: &[u8]) -> Option<Self> {
-        let text = String::from_utf8_lossy(bytes.strip_prefix(b"HTTP/1.")?).into_owned();
-        let status = text.split(' ').nth(1)?.get(..3)?.parse().ok()?;
-        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let (status, body) = http_inside_websocket(bytes)?;
         Some(Self::new(status, body.as_bytes()))
     }
 
@@ -110,6 +108,31 @@ impl Refusal {
             Some(_) => false,
             None => matches!(self.status, 408 | 425 | 429 | 500..=599),
         }
+    }
+}
+
+/// The status and the body of an HTTP answer inside a WebSocket stream.
+pub(crate) fn http_inside_websocket(bytes: &[u8]) -> Option<(u16, String)> {
+    let text = String::from_utf8_lossy(bytes.strip_prefix(b"HTTP/1.")?);
+    let status = text.split(' ').nth(1)?.get(..3)?.parse().ok()?;
+    let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Some((status, body.to_owned()))
+}
+
+/// An error body with other words, but for those that every server says: they mean what they mean, and its code stays.
+#[cfg(feature = "client")]
+pub(crate) fn reworded(body: &[u8], words: impl Fn(&str) -> String) -> String {
+    let text = String::from_utf8_lossy(body);
+    if CODES.iter().any(|(.., message)| *message == text.trim()) {
+        return text.into_owned();
+    }
+    match serde_json::from_slice::<Body>(body) {
+        Ok(Body { code, message }) => {
+            let is_own = CODES.iter().all(|(.., known)| *known != message);
+            let message = if is_own { words(&message) } else { message };
+            serde_json::json!({ "code": code, "message": message }).to_string()
+        }
+        Err(_) => words(&text),
     }
 }
 

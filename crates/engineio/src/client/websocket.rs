@@ -14,7 +14,6 @@ use ::http::header::{
     CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
@@ -27,7 +26,7 @@ use crate::config::Limits;
 use crate::connection::Input;
 use crate::error::{TransportError, TransportErrorKind};
 use crate::frame::Frame;
-use crate::refusal::{ErrorCode, Refusal};
+use crate::refusal::{ErrorCode, Refusal, http_inside_websocket};
 use crate::secrets::Secrets;
 use crate::subprotocol::Subprotocols;
 
@@ -257,10 +256,9 @@ impl WebSocket {
     }
 
     fn failure(&self, error: &Failure) -> Input {
-        let text = Bytes::copy_from_slice(&self.messages.get_ref().text);
-        if let Some(refusal) = Refusal::from_http_inside_websocket(&self.secrets.remove_from(&text))
-        {
-            return Input::WebSocketRefused(refusal);
+        if let Some((status, body)) = http_inside_websocket(&self.messages.get_ref().text) {
+            let body = self.secrets.remove_from(&body.into());
+            return Input::WebSocketRefused(Refusal::new(status, &body));
         }
         let kind = match error {
             Failure::Io(_) | Failure::Broken => TransportErrorKind::Broken,
