@@ -444,6 +444,41 @@ async fn the_limit_of_a_message_counts_all_its_fragments() {
     assert_eq!(error.kind, TransportErrorKind::TooLarge);
 }
 
+/// A buffer for a large message must not go on to hold small ones: each of them, while it waits to be read, would keep
+/// all of it.
+#[tokio::test]
+async fn a_small_message_does_not_keep_the_buffer_of_a_large_one() {
+    for expected in [Message::from(Bytes::from_static(b"one")), "one".into()] {
+        let (listener, endpoint) = listen();
+        let small = match &expected {
+            Message::Text(small) => text(&format!("4{small}")),
+            _ => frame(0x82, b"one"),
+        };
+        tokio::spawn(async move {
+            let large = frame(0x82, &[0; 60_000]);
+            let bytes = [text(&usual_open()), large, small, text("4two")];
+            websocket_held(listener, bytes.concat()).await;
+        });
+        let mut client = client(endpoint, config(WEBSOCKET));
+        assert!(matches!(next(&mut client).await, Event::Opened { .. }));
+        drop(next(&mut client).await);
+        let Event::Message(message) = next(&mut client).await else {
+            panic!()
+        };
+        assert_eq!(message, expected);
+        drop(client);
+        let bytes = match message {
+            Message::Binary(bytes) => bytes,
+            Message::Text(text) => text.into_bytes(),
+            other => panic!("{other:?}"),
+        };
+        // What it shares with nobody any more is what it alone has kept.
+        let mut kept = bytes.try_into_mut().unwrap();
+        kept.clear();
+        assert!(!kept.try_reclaim((8 << 10) + 1));
+    }
+}
+
 /// The application was busy for longer than the heartbeat's window, and a ping had come in time: it counts from when
 /// it is read, so there is a whole window from then on.
 #[tokio::test]
