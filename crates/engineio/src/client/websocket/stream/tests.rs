@@ -128,3 +128,72 @@ async fn a_full_socket_is_not_ready_and_what_it_took_does_not_keep_its_memory() 
     assert!(!messages.output.try_reclaim(100_000));
     drop(reading.await.unwrap().unwrap());
 }
+
+/// Both sides write while neither can: whoever waits is woken, and nothing is lost or comes twice.
+#[tokio::test]
+async fn all_comes_through_a_narrow_stream_in_both_directions() {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::{Message as Theirs, protocol::Role};
+
+    const COUNT: usize = 100;
+    let size = |number: usize| (number * 7919) % 700;
+    for room in [1, 64, 5000] {
+        let (mut messages, peer) = pair(room);
+        let server = tokio::spawn(async move {
+            let socket = WebSocketStream::from_raw_socket(peer, Role::Server, None).await;
+            let (mut sink, mut stream) = socket.split();
+            let write = async {
+                for number in 0..COUNT {
+                    let payload = number.to_string().into_bytes();
+                    sink.feed(Theirs::Ping(payload.into())).await.unwrap();
+                    let data = vec![7; size(number)];
+                    sink.send(Theirs::Binary(data.into())).await.unwrap();
+                }
+            };
+            let read = async {
+                let (mut read, mut pongs) = (0, 0);
+                while read < COUNT || pongs < COUNT {
+                    match stream.next().await.unwrap().unwrap() {
+                        Theirs::Binary(bytes) => {
+                            assert_eq!(bytes.len(), size(read));
+                            read += 1;
+                        }
+                        Theirs::Pong(payload) => {
+                            assert_eq!(payload, pongs.to_string());
+                            pongs += 1;
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+            };
+            tokio::join!(write, read);
+            sink.close().await.unwrap();
+            while stream.next().await.is_some() {}
+        });
+        let (mut sent, mut read) = (0, 0);
+        let closed = std::future::poll_fn(|cx| {
+            loop {
+                while sent < COUNT && messages.poll_ready(cx).is_ready() {
+                    messages.send(&Frame::Binary(vec![9; size(sent)].into()));
+                    sent += 1;
+                }
+                assert!(!matches!(messages.poll_flush(cx), Poll::Ready(Err(_))));
+                match ready!(messages.poll_next(cx)).unwrap().unwrap() {
+                    Message::Data(frame) => {
+                        assert_eq!(frame.len(), size(read));
+                        read += 1;
+                    }
+                    Message::Close(_) => return Poll::Ready(()),
+                    Message::Ping(_) | Message::Pong => {}
+                }
+            }
+        });
+        let within = std::time::Duration::from_secs(30);
+        tokio::time::timeout(within, closed).await.unwrap();
+        assert_eq!((sent, read), (COUNT, COUNT));
+        flush(&mut messages).await.unwrap();
+        drop(messages);
+        server.await.unwrap();
+    }
+}
