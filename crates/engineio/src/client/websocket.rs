@@ -125,7 +125,6 @@ async fn open_with(
         messages,
         secrets,
         unflushed: false,
-        pings: 0,
         error: None,
     })
 }
@@ -169,8 +168,6 @@ pub(super) struct WebSocket {
     messages: Messages<FirstBytes<reqwest::Upgraded>>,
     secrets: Secrets,
     unflushed: bool,
-    /// WebSocket pings since all answers were last written out.
-    pings: usize,
     /// A write that failed; reported where inputs are.
     error: Option<Failure>,
 }
@@ -200,7 +197,6 @@ impl WebSocket {
         match self.messages.poll_flush(cx) {
             Poll::Ready(result) => {
                 self.unflushed = false;
-                self.pings = 0;
                 if let Err(error) = result {
                     self.fail(error);
                 }
@@ -238,9 +234,8 @@ impl WebSocket {
                 // WebSocket's own pings are answered here, and no part of Engine.IO.
                 Some(Ok(Message::Ping(_))) => {
                     self.unflushed = true;
-                    self.pings += 1;
                     self.poll_flush(cx);
-                    if self.pings > MAX_UNANSWERED_PINGS {
+                    if self.messages.unanswered_pings() > MAX_UNANSWERED_PINGS {
                         let message = "the server pings without reading the answers";
                         let kind = TransportErrorKind::WebSocket;
                         Input::WebSocketFailed(TransportError::new(kind, message))

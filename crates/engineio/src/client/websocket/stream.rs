@@ -40,6 +40,9 @@ pub(super) struct Messages<S> {
     reader: Reader,
     input: BytesMut,
     output: BytesMut,
+    /// So many bytes of the output reach to the end of the last pong in it, and so many pongs there are.
+    pongs_end: usize,
+    pongs: usize,
     closing: Closing,
     /// Nothing is read behind the end, nor written behind a failure.
     ended: bool,
@@ -54,6 +57,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
             reader: Reader::new(limit, read_buffer),
             input: BytesMut::with_capacity(read_buffer),
             output: BytesMut::new(),
+            pongs_end: 0,
+            pongs: 0,
             closing: Closing::Nobody,
             ended: false,
             write_failed: false,
@@ -78,6 +83,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         }
     }
 
+    /// How many pings came since the last time that all answers were written, whatever else still waits.
+    pub(super) fn unanswered_pings(&self) -> usize {
+        self.pongs
+    }
+
     /// Whether another frame can be taken.
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_write_down_to(WRITE_BUFFER_BYTES, cx)
@@ -95,6 +105,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.output.advance(written);
+                    self.pongs_end = self.pongs_end.saturating_sub(written);
+                    if self.pongs_end == 0 {
+                        self.pongs = 0;
+                    }
                     Ok(())
                 }
                 Err(error) => Err(error),
@@ -159,7 +173,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
     fn answer(&mut self, message: &Message) {
         let is_open = self.closing == Closing::Nobody && !self.write_failed;
         match message {
-            Message::Ping(payload) if is_open => wire::write_pong(payload, &mut self.output),
+            Message::Ping(payload) if is_open => {
+                wire::write_pong(payload, &mut self.output);
+                self.pongs_end = self.output.len();
+                self.pongs += 1;
+            }
             Message::Close(payload) => {
                 if is_open {
                     wire::write_close(close_code(payload), &mut self.output);

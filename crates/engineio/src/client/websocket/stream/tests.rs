@@ -129,6 +129,31 @@ async fn a_full_socket_is_not_ready_and_what_it_took_does_not_keep_its_memory() 
     drop(reading.await.unwrap().unwrap());
 }
 
+/// A long upload may keep the socket busy for hours, and a server that pings all that time gets its answers in between.
+#[tokio::test]
+async fn an_answer_is_one_although_there_is_always_more_to_write() {
+    let (mut messages, mut peer) = pair(1024);
+    let cx = &mut Context::from_waker(Waker::noop());
+    let chunk = Frame::Binary(vec![0; 30_000].into());
+    messages.send(&chunk);
+    for _ in 0..3 {
+        peer.write_all(b"\x89\x00\x89\x00").await.unwrap();
+        for _ in 0..2 {
+            let ping = next(&mut messages).await;
+            assert!(matches!(ping, Some(Ok(Message::Ping(_)))));
+        }
+        assert!(messages.poll_flush(cx).is_pending());
+        assert_eq!(messages.unanswered_pings(), 2);
+        messages.send(&chunk);
+        // What was there before the second chunk, and some of that.
+        for _ in 0..31_000 {
+            assert!(messages.poll_flush(cx).is_pending());
+            peer.read_exact(&mut [0]).await.unwrap();
+        }
+        assert_eq!(messages.unanswered_pings(), 0);
+    }
+}
+
 /// Both sides write while neither can: whoever waits is woken, and nothing is lost or comes twice.
 #[tokio::test]
 async fn all_comes_through_a_narrow_stream_in_both_directions() {
