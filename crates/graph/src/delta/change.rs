@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use serde_json::Value;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::page::text;
 use crate::subscription::parse_date_time;
 
 /// One item of a delta answer: a file, a folder or a list item that is new, changed or gone.
@@ -37,8 +38,60 @@ pub struct Change {
     json: Box<RawValue>,
 }
 
-/// Of a longer item, no field is looked at. Real ones have some KiB.
-const MAX_ITEM_BYTES: usize = 256 << 10;
+/// The members that are looked at, unread: as a [`Value`](serde_json::Value), an item could take a hundred times its
+/// size.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    deleted: Option<&'a RawValue>,
+    #[serde(borrow, rename = "@removed")]
+    removed: Option<&'a RawValue>,
+    #[serde(borrow)]
+    root: Option<&'a RawValue>,
+    #[serde(borrow)]
+    package: Option<&'a RawValue>,
+    #[serde(borrow)]
+    folder: Option<&'a RawValue>,
+    #[serde(borrow)]
+    file: Option<&'a RawValue>,
+    #[serde(borrow)]
+    parent_reference: Option<&'a RawValue>,
+    #[serde(borrow)]
+    e_tag: Option<&'a RawValue>,
+    #[serde(borrow)]
+    size: Option<&'a RawValue>,
+    #[serde(borrow)]
+    last_modified_date_time: Option<&'a RawValue>,
+}
+
+impl<'a> Item<'a> {
+    /// What is no object has no members.
+    fn read(json: &'a RawValue) -> Self {
+        let object = Some(json.get()).filter(|json| json.starts_with('{'));
+        let item = object.and_then(|json| serde_json::from_str(json).ok());
+        item.unwrap_or_default()
+    }
+
+    /// A facet says by being there what the item is; `null` is as good as not there.
+    fn kind(&self) -> ChangeKind {
+        if self.root.is_some() {
+            ChangeKind::Root
+        } else if self.package.is_some() {
+            ChangeKind::Package
+        } else if self.folder.is_some() {
+            ChangeKind::Folder
+        } else if self.file.is_some() {
+            ChangeKind::File
+        } else {
+            ChangeKind::Other
+        }
+    }
+}
 
 /// What a changed item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,36 +111,21 @@ pub enum ChangeKind {
 
 impl Change {
     pub(super) fn read(json: Box<RawValue>) -> Self {
-        // What nests too deep to be read has no known field, and nor has what is longer than any item: as a value it
-        // would take a hundred times its size.
-        let item = Some(json.get()).filter(|item| item.len() <= MAX_ITEM_BYTES);
-        let item = item.and_then(|item| serde_json::from_str(item).ok());
-        let item: Value = item.unwrap_or_default();
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        // A facet says by being there what the item is; `null` is as good as not there.
-        let has = |facet: &str| item.get(facet).is_some_and(|value| !value.is_null());
-        let kind = if has("root") {
-            ChangeKind::Root
-        } else if has("package") {
-            ChangeKind::Package
-        } else if has("folder") {
-            ChangeKind::Folder
-        } else if has("file") {
-            ChangeKind::File
-        } else {
-            ChangeKind::Other
-        };
+        let item = Item::read(&json);
+        let size = item.size.map(RawValue::get);
         Self {
-            id: text(item.get("id")),
-            name: text(item.get("name")),
-            deleted: has("deleted") || has("@removed"),
-            kind,
-            parent_id: text(item.pointer("/parentReference/id")),
-            e_tag: text(item.get("eTag")),
-            size: item.get("size").and_then(Value::as_u64),
-            last_modified: item
-                .get("lastModifiedDateTime")
-                .and_then(|value| parse_date_time(value.as_str()?)),
+            id: text(item.id),
+            name: text(item.name),
+            deleted: item.deleted.is_some() || item.removed.is_some(),
+            kind: item.kind(),
+            parent_id: text(
+                item.parent_reference
+                    .and_then(|parent| Item::read(parent).id),
+            ),
+            e_tag: text(item.e_tag),
+            size: size.and_then(|size| size.parse().ok()),
+            last_modified: text(item.last_modified_date_time)
+                .and_then(|time| parse_date_time(&time)),
             json,
         }
     }
@@ -179,6 +217,16 @@ mod tests {
             let change = read(json);
             assert_eq!((change.kind, change.deleted), (kind, deleted), "{json}");
         }
+    }
+
+    #[test]
+    fn an_item_may_be_long_and_deep() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        let long = "x".repeat(300_000);
+        let change = read(&format!(
+            r#"{{"fields":{{"Notes":"{long}"}},"other":{deep},"id":"7","deleted":{{}}}}"#
+        ));
+        assert_eq!((change.id.as_deref(), change.deleted), (Some("7"), true));
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl<'de> Visitor<'de> for Items {
 }
 
 /// A string, if it is one.
-fn text(value: Option<&RawValue>) -> Option<String> {
+pub(super) fn text(value: Option<&RawValue>) -> Option<String> {
     let json = value?.get();
     // Asking anything else for a string would cost an error that quotes it.
     json.starts_with('"')
