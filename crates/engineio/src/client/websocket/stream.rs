@@ -115,8 +115,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
             };
             self.written(result)?;
         }
-        // A large message does not keep its memory. What has been written is no longer part of the capacity.
-        if self.output.is_empty() && self.output.try_reclaim(2 * WRITE_BUFFER_BYTES + 1) {
+        // What has just been written is no longer part of the capacity: the memory of a large message is there for the next
+        // one, which would pay for new memory otherwise, and a small one, such as a heartbeat, gives it back.
+        if self.output.is_empty() && self.output.capacity() > 2 * WRITE_BUFFER_BYTES {
             self.output = BytesMut::new();
         }
         Poll::Ready(Ok(()))

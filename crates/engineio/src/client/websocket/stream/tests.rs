@@ -110,7 +110,8 @@ async fn what_was_sent_before_a_write_failed_is_still_read() {
 }
 
 #[tokio::test]
-async fn a_full_socket_is_not_ready_and_what_it_took_does_not_keep_its_memory() {
+async fn a_full_socket_is_not_ready_and_what_it_took_keeps_its_memory_until_something_small_follows()
+ {
     let (mut messages, mut peer) = pair(1024);
     let large = Frame::Binary(vec![0; 100_000].into());
     let cx = &mut Context::from_waker(Waker::noop());
@@ -125,8 +126,15 @@ async fn a_full_socket_is_not_ready_and_what_it_took_does_not_keep_its_memory() 
         .await
         .unwrap();
     flush(&mut messages).await.unwrap();
+    let peer = reading.await.unwrap().unwrap();
+    // It is kept for another large one, and given back when a small one follows.
+    let place = messages.output.as_ptr().wrapping_sub(100_014);
+    assert!(messages.output.try_reclaim(100_014));
+    assert_eq!(messages.output.as_ptr(), place);
+    messages.send(&Frame::Text("2".into()));
+    flush(&mut messages).await.unwrap();
     assert!(!messages.output.try_reclaim(100_000));
-    drop(reading.await.unwrap().unwrap());
+    drop(peer);
 }
 
 /// A long upload may keep the socket busy for hours, and a server that pings all that time gets its answers in between.
