@@ -18,7 +18,8 @@ pub enum DisconnectReason {
     #[error("put out by the server{}", Told(message))]
     Refused {
         /// The server's words, as it sent them; but for credentials that it repeats: values of the auth payload, of the
-        /// query, of headers and cookies are cut out, if they have four bytes or more.
+        /// query, of headers and cookies are cut out, if they have four bytes or more. Words of more than 4 KiB are cut
+        /// short.
         message: String,
         /// What the server added for programs.
         data: Option<Json>,
@@ -130,7 +131,8 @@ pub enum ConnectError {
     #[error("the server refused the namespace{}", Told(message))]
     Refused {
         /// The server's words, as it sent them; but for credentials that it repeats: values of the auth payload, of the
-        /// query, of headers and cookies are cut out, if they have four bytes or more.
+        /// query, of headers and cookies are cut out, if they have four bytes or more. Words of more than 4 KiB are cut
+        /// short.
         message: String,
         /// What the server added for programs.
         data: Option<Json>,

@@ -179,7 +179,7 @@ impl Session {
                 self.connect_waiting(now);
             }
             (Sign::RootRefused, Packet::ConnectError { payload, .. }) => {
-                let error = without(&self.secrets, link.protocol.refusal(payload.clone()));
+                let error = without(&[&self.secrets], link.protocol.refusal(payload.clone()));
                 for index in 0..self.slots.len() {
                     if let Some(slot) = self.slots.get(index)
                         && slot.is_wanted()
@@ -300,8 +300,8 @@ impl Session {
             State::Abandoned => slot.state = State::Idle,
             State::Active(active) => match active.phase {
                 Phase::Joining { .. } => {
-                    let error = active.clean(link.protocol.refusal(payload));
-                    let error = without(&self.secrets, error);
+                    let secrets = [&active.secrets(), &self.secrets];
+                    let error = without(&secrets, link.protocol.refusal(payload));
                     self.not_joined(now, key, State::Idle, error);
                 }
                 Phase::Behind { .. } => {
@@ -314,8 +314,9 @@ impl Session {
                         self.events.push_back((key, event));
                         return;
                     }
-                    let error = active.clean(link.protocol.refusal(payload));
-                    let reason = DisconnectReason::from_refusal(without(&self.secrets, error));
+                    let secrets = [&active.secrets(), &self.secrets];
+                    let error = without(&secrets, link.protocol.refusal(payload));
+                    let reason = DisconnectReason::from_refusal(error);
                     self.put_out(now, key, reason);
                 }
                 Phase::Waiting

@@ -228,15 +228,36 @@ impl Slot {
     }
 }
 
-/// A refusal without these secrets in the server's words. What it says to programs, `data`, is left as it is.
-pub(super) fn without(secrets: &Secrets, refusal: ConnectError) -> ConnectError {
+/// The most bytes of a server's words: nobody reads more, and to look for secrets in them takes a multiple.
+const MOST_WORDS: usize = 4 * 1024;
+
+/// A refusal without these secrets in the server's words, which are cut short. What it says to programs, `data`, is left
+/// as it is.
+pub(super) fn without(secrets: &[&Secrets], refusal: ConnectError) -> ConnectError {
     match refusal {
-        ConnectError::Refused { message, data } => ConnectError::Refused {
-            message: secrets.remove(&message),
-            data,
-        },
+        ConnectError::Refused { message, data } => {
+            let words = first(&message, 2 * MOST_WORDS);
+            // Of a secret that stands across the end, the beginning would not be found: so the last of them go.
+            let unsure = if words.len() < message.len() {
+                MOST_WORDS
+            } else {
+                0
+            };
+            let clean = secrets
+                .iter()
+                .fold(words.to_owned(), |words, secrets| secrets.remove(&words));
+            let sure = clean.len().saturating_sub(unsure);
+            let message = first(&clean, sure.min(MOST_WORDS)).to_owned();
+            ConnectError::Refused { message, data }
+        }
         error => error,
     }
+}
+
+/// The first bytes of a text, up to the end of a character.
+fn first(text: &str, bytes: usize) -> &str {
+    let mut ends = (0..=bytes.min(text.len())).rev();
+    ends.find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 impl Active {
@@ -255,11 +276,11 @@ impl Active {
         }
     }
 
-    /// A refusal without what the server was given with CONNECT.
-    pub(super) fn clean(&self, refusal: ConnectError) -> ConnectError {
+    /// What the server was given with CONNECT.
+    pub(super) fn secrets(&self) -> Secrets {
         let query = self.settings.query.as_ref().map(Query::as_str);
         let auth = self.given.as_ref().map(Json::as_str).unwrap_or_default();
-        without(&Secrets::new(query, Secrets::in_json(auth)), refusal)
+        Secrets::new(query, Secrets::in_json(auth))
     }
 
     pub(super) fn is_joined(&self) -> bool {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use engineio::secrets::Secrets;
 use engineio::{
     Config, Connection, Event, Frame, Handshake, Input, Message, Response, Transport, Version,
     frame, payload,
@@ -157,6 +158,8 @@ pub(crate) fn wrong_type(message: Bytes) -> Kept {
 /// A session that has asked to join.
 fn session() -> Session {
     let mut session = Session::new(session::Config::default(), 1);
+    // What the words of a server are searched for.
+    session.set_secrets(Secrets::new(Some("token=aaaa"), []));
     session
         .join(now(), Namespace::root(), session::Join::default())
         .unwrap();

@@ -29,6 +29,7 @@ const EVENTS: &[Shape] = &[
     text(r#"4{"message":""#, r"\n", "\"}"),
     text(r#"4{"message":"","data":["#, "0,", "0]}"),
     text("4\"", "a", "\""),
+    text("4\"", "aaaa-", "\""),
     text("5", "1", "-[\"e\"]"),
     text(r#"51-["e""#, r#",{"_placeholder":true,"num":0}"#, "]"),
     text("1", "a", ""),
@@ -172,16 +173,28 @@ pub(crate) const OURS: &[Subject] = &[
     Subject {
         name: "session, joining",
         most: 3.0,
-        constant: 16 * KIB,
+        constant: 64 * KIB,
         read: read::session_joining,
         shapes: EVENTS,
     },
     Subject {
         name: "session, joined",
         most: 3.0,
-        constant: 16 * KIB,
+        constant: 64 * KIB,
         read: read::session_joined,
         shapes: EVENTS,
+    },
+    // Short words that are JSON are read as such, which is the constant.
+    Subject {
+        name: "session, refused",
+        most: 1.0,
+        constant: 640 * KIB,
+        read: read::session_joining,
+        shapes: &[
+            text(r#"4{"message":"["#, r"[],", "0]\"}"),
+            text(r#"4{"message":"["#, r#"{\"\":0},"#, "0]\"}"),
+            text(r#"4{"message":""#, r"\n", "\"}"),
+        ],
     },
     Subject {
         name: "an event encoded",

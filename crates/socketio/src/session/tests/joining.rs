@@ -160,6 +160,35 @@ fn a_refusal_of_a_joined_namespace_is_its_end() {
     assert!(script.session.is_joined(root));
 }
 
+/// To look for secrets takes a multiple of the words, which may be as long as a message.
+#[test]
+fn long_words_of_a_refusal_are_cut_short_and_no_secret_is_left_at_the_end() {
+    let secret = "0123456789".repeat(10);
+    let behind = [0, 4000, 4096, 8000, 100_000]
+        .map(|before| ("é".repeat(before / 2) + &secret, before < 4096));
+    // The place of each is shorter than the secret, and what is left of the last one comes forward.
+    let many = (secret.repeat(1000), false);
+    for (words, is_whole) in behind.into_iter().chain([many]) {
+        let mut script = Script::new();
+        let secrets = Secrets::new(None, [secret.clone()]);
+        script.session.set_secrets(secrets);
+        script.join("/");
+        script.link_opened();
+        script.server(&format!(r#"4{{"message":"{words}"}}"#));
+        let (_, event) = script.session.poll_event().unwrap();
+        let Event::ConnectError {
+            error: ConnectError::Refused { message, .. },
+            ..
+        } = event
+        else {
+            panic!("{event:?}")
+        };
+        assert!(message.len() <= 4096, "{message}");
+        assert!(!message.contains("012"), "{message}");
+        assert_eq!(message.ends_with("[redacted]"), is_whole, "{message}");
+    }
+}
+
 #[test]
 fn a_refusal_may_be_written_in_other_ways() {
     for (packet, message, has_data) in [
