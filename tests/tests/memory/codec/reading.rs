@@ -159,7 +159,7 @@ pub(crate) fn wrong_type(message: Bytes) -> Kept {
 fn session() -> Session {
     let mut session = Session::new(session::Config::default(), 1);
     // What the words of a server are searched for.
-    session.set_secrets(Secrets::new(Some("token=aaaa"), []));
+    session.set_secrets(Secrets::new(Some("token=pass"), []));
     session
         .join(now(), Namespace::root(), session::Join::default())
         .unwrap();

@@ -29,7 +29,6 @@ const EVENTS: &[Shape] = &[
     text(r#"4{"message":""#, r"\n", "\"}"),
     text(r#"4{"message":"","data":["#, "0,", "0]}"),
     text("4\"", "a", "\""),
-    text("4\"", "aaaa-", "\""),
     text("5", "1", "-[\"e\"]"),
     text(r#"51-["e""#, r#",{"_placeholder":true,"num":0}"#, "]"),
     text("1", "a", ""),
@@ -187,13 +186,14 @@ pub(crate) const OURS: &[Subject] = &[
     // Short words that are JSON are read as such, which is the constant.
     Subject {
         name: "session, refused",
-        most: 1.0,
+        most: 0.85,
         constant: 640 * KIB,
         read: read::session_joining,
         shapes: &[
             text(r#"4{"message":"["#, r"[],", "0]\"}"),
             text(r#"4{"message":"["#, r#"{\"\":0},"#, "0]\"}"),
             text(r#"4{"message":""#, r"\n", "\"}"),
+            text(r#"4{"message":""#, "pass-", "\"}"),
         ],
     },
     Subject {
