@@ -45,7 +45,12 @@ pub(super) const RULES: &[Rule] = &[
             Input::Body {
                 bytes,
                 octets: false,
-            } => engine_error(place).is_some() && std::str::from_utf8(bytes).is_err(),
+            } => {
+                // Lengths count what stands in place of what is wrong.
+                let is_counted = place.parser == Parser::Engine22;
+                let is_length = is_counted && is(place, &DecodeError::Length);
+                (is_length || is(place, &DecodeError::Utf8)) && std::str::from_utf8(bytes).is_err()
+            }
             Input::Body { octets: true, .. } => is(place, &DecodeError::Utf8),
             Input::Frames(_) => false,
         })],

@@ -245,11 +245,15 @@ pub(super) const RULES: &[Rule] = &[
             }),
             Effect::Stricter(|place| {
                 let header = Header::of(place.text());
-                header.kind == Some('4') && !header.id.is_empty() && error(place).is_some()
+                let payload = format!("{}{}", header.id, header.json);
+                header.kind == Some('4')
+                    && !header.id.is_empty()
+                    && error(place).is_some()
+                    && serde_json::from_str::<Json>(&payload).is_err()
             }),
             Effect::Looser(|place| {
                 let header = Header::of(place.text());
-                header.kind == Some('4') && (is_scalar(header.json) || !header.id.is_empty())
+                header.kind == Some('4') && is_scalar(&format!("{}{}", header.id, header.json))
             }),
         ],
         examples: || each(&["4123", "41{}", "41.5", "4true", "4/a,-1"]),
