@@ -215,11 +215,14 @@ async fn a_sign_in_that_fails_shows_no_secret() {
                             std::future::pending::<()>().await;
                         }
                     };
-                    let outcome = tokio::select! {
-                        biased;
-                        outcome = pending.finish() => Some(outcome),
-                        () = asked => None,
+                    let outcome = async {
+                        tokio::select! {
+                            biased;
+                            outcome = pending.finish() => Some(outcome),
+                            () = asked => None,
+                        }
                     };
+                    let outcome = within(&name, outcome).await;
                     needle::shown(&name, &outcome);
                     if let Some(Err(error)) = outcome {
                         needle::told(&name, &error);
