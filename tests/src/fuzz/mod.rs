@@ -12,6 +12,7 @@
 mod args;
 mod client;
 mod connection;
+mod cursor;
 mod engine;
 mod graph;
 mod packets;
@@ -20,6 +21,8 @@ mod round_trips;
 mod script;
 mod session;
 mod urls;
+/// The values of the codec's own tests.
+#[path = "../../../crates/socketio-codec/tests/properties/value.rs"]
 mod value;
 mod websocket;
 

@@ -6,7 +6,8 @@ use socketio_codec::{
     Args, Event, Json, Limits, Namespace, Packet, Parser, Query, Revision, Spread,
 };
 
-use super::value::{Cursor, Value};
+use super::cursor::Cursor;
+use super::value::Value;
 
 /// How deep the values are.
 const DEPTH: usize = 6;
