@@ -1,6 +1,6 @@
 //! The program above a Socket.IO client: what it does, what it is told, and what it may rely on.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -25,13 +25,16 @@ pub(super) struct Program {
     limits: Limits,
     namespaces: Vec<Joined>,
     tickets: VecDeque<AckTicket>,
-    awaited: BTreeSet<AckKey>,
+    /// And whether there is a limit to that whatever happens: what is retried has none while there is no connection.
+    awaited: BTreeMap<AckKey, bool>,
 }
 
 /// A namespace, and what was told of it.
 #[derive(Debug)]
 struct Joined {
     key: NamespaceKey,
+    /// Its auth payload is the program's to give, whenever that may be.
+    asked: bool,
     connected: bool,
     over: bool,
 }
@@ -42,7 +45,7 @@ impl Program {
             limits: config.limits.clone(),
             namespaces: Vec::new(),
             tickets: VecDeque::new(),
-            awaited: BTreeSet::new(),
+            awaited: BTreeMap::new(),
         }
     }
 
@@ -61,7 +64,7 @@ impl Program {
             b'e' | b'v' | b'd' | b'k' | b'y' => self.emit(session, now, verb, rest),
             b'x' => {
                 let nth = usize::try_from(number(rest).0).unwrap_or_default();
-                if let Some(ack) = self.awaited.iter().nth(nth).copied() {
+                if let Some(ack) = self.awaited.keys().nth(nth).copied() {
                     session.cancel_ack(now, ack);
                     self.awaited.remove(&ack);
                 }
@@ -105,6 +108,7 @@ impl Program {
             assert!(!self.is_known(key), "a key that another one had");
             self.namespaces.push(Joined {
                 key,
+                asked: letters.contains(&b'a'),
                 connected: false,
                 over: false,
             });
@@ -138,7 +142,8 @@ impl Program {
         match awaited {
             Ok(ack) => {
                 if let Some(ack) = ack {
-                    assert!(self.awaited.insert(ack), "two awaited things of one name");
+                    let before = self.awaited.insert(ack, verb != b'y');
+                    assert!(before.is_none(), "two awaited things of one name");
                 }
                 assert!(session.is_wanted(key), "accepted, and nobody is there");
             }
@@ -179,18 +184,28 @@ impl Program {
 
     /// What is awaited settles once.
     pub(super) fn settled(&mut self, ack: AckKey) {
-        assert!(self.awaited.remove(&ack), "settled, and nobody awaits it");
+        let awaited = self.awaited.remove(&ack);
+        assert!(awaited.is_some(), "settled, and nobody awaits it");
     }
 
     /// To be called when everything has been told.
     pub(super) fn bounded(&self, session: &Session) {
         assert_eq!(session.pending_acks(), self.awaited.len());
         assert!(self.awaited.len() <= self.limits.max_pending_acks);
+        if self.awaited.values().any(|is_limited| *is_limited) {
+            assert!(session.poll_timeout().is_some(), "awaited for ever");
+        }
         for joined in &self.namespaces {
             let depth = session.depth(joined.key);
             // What is retried waits in a queue of its own.
             assert!(depth.events <= 2 * self.limits.max_buffered_events);
         }
+    }
+
+    /// Whether a namespace waits for the server, or for another attempt.
+    pub(super) fn waits(&self, session: &Session) -> bool {
+        let mut namespaces = self.namespaces.iter();
+        namespaces.any(|told| session.is_wanted(told.key) && !told.asked && !told.connected)
     }
 
     /// Leaves everything.

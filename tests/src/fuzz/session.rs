@@ -199,6 +199,12 @@ impl Life {
             let deadline = self.session.poll_timeout();
             assert!(deadline.is_some(), "it waits for a link, and asks for none");
         }
+        // Whoever does not read waits for nobody.
+        let waits = self.reading && matches!(self.link, Link::Open(_));
+        if waits && self.program.waits(&self.session) {
+            let deadline = self.session.poll_timeout();
+            assert!(deadline.is_some(), "a namespace waits for ever");
+        }
     }
 
     fn act(&mut self, action: Action) {
