@@ -183,6 +183,7 @@ struct Header {
     kind: Kind,
     attachments: usize,
     namespace: Namespace,
+    query: Option<Query>,
     id: Option<u64>,
     /// Where the id starts, or would.
     id_offset: usize,
@@ -207,7 +208,8 @@ impl Header {
         if is_binary {
             (attachments, offset) = parse_attachments(text, offset, limits)?;
         }
-        let (namespace, id_offset) = parse_namespace(text, offset, limits)?;
+        let has_query = kind == Kind::Connect && revision.connect_has_query();
+        let (namespace, query, id_offset) = parse_namespace(text, offset, limits, has_query)?;
         let (id, payload) = if kind == Kind::ConnectError && revision.error_may_be_a_number() {
             (None, id_offset)
         } else {
@@ -218,6 +220,7 @@ impl Header {
             kind,
             attachments,
             namespace,
+            query,
             id,
             id_offset,
             payload,
@@ -231,10 +234,9 @@ impl Header {
         match self.kind {
             Kind::Connect => {
                 let payload = self.json(text, &self.revision.connect_payload())?;
-                let (namespace, query) = self.split_query(namespace);
                 Ok(Packet::Connect {
                     namespace,
-                    query,
+                    query: self.query.clone(),
                     payload,
                 })
             }
@@ -273,20 +275,6 @@ impl Header {
                 let payload = self.json(text, &self.revision.error_payload())?;
                 Ok(Packet::ConnectError { namespace, payload })
             }
-        }
-    }
-
-    /// Takes the query off the namespace of CONNECT, where there can be one.
-    fn split_query(&self, namespace: Namespace) -> (Namespace, Option<Query>) {
-        if !self.revision.connect_has_query() {
-            return (namespace, None);
-        }
-        match namespace.split_once('?') {
-            Some((name, query)) => {
-                let query = Query::from_namespace(query);
-                (name, (!query.is_empty()).then_some(query))
-            }
-            None => (namespace, None),
         }
     }
 
@@ -361,29 +349,47 @@ fn parse_attachments(
     }
 }
 
-/// `namespace ","`: up to the comma, or to the end if there is none.
+/// `namespace ["?" query] ","`: up to the comma, or to the end if there is none.
 fn parse_namespace(
     text: &ByteString,
     offset: usize,
     limits: &Limits,
-) -> Result<(Namespace, usize), DecodeError> {
+    has_query: bool,
+) -> Result<(Namespace, Option<Query>, usize), DecodeError> {
     let rest = text.get(offset..).unwrap_or_default();
     if !rest.starts_with('/') {
-        return Ok((Namespace::root(), offset));
+        return Ok((Namespace::root(), None, offset));
     }
     let (name, end) = match rest.split_once(',') {
         Some((name, _)) => (name, offset + name.len() + 1),
         None => (rest, text.len()),
     };
+    let (name, query) = match name.split_once('?') {
+        Some((name, query)) if has_query => (name, query),
+        _ => (name, ""),
+    };
     let limit = limits.max_namespace_len.min(Namespace::MAX_LEN);
     if name.len() > limit {
         return Err(DecodeError::NamespaceTooLong { offset, limit });
     }
+    let query_offset = offset + name.len() + 1;
+    if query.len() > Query::MAX_LEN {
+        return Err(DecodeError::NamespaceTooLong {
+            offset: query_offset,
+            limit: Query::MAX_LEN,
+        });
+    }
+    if let Some(inner) = query.find('\u{1e}') {
+        return Err(DecodeError::IllegalNamespace {
+            offset: query_offset + inner,
+        });
+    }
+    let query = (!query.is_empty()).then(|| Query::from_namespace(take(text, query)));
     if name == "/" {
-        return Ok((Namespace::root(), end));
+        return Ok((Namespace::root(), query, end));
     }
     match Namespace::try_from(take(text, name)) {
-        Ok(namespace) => Ok((namespace, end)),
+        Ok(namespace) => Ok((namespace, query, end)),
         Err(NamespaceError::IllegalCharacter { offset: inner }) => {
             Err(DecodeError::IllegalNamespace {
                 offset: offset + inner,

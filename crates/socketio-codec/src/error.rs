@@ -74,7 +74,8 @@ pub enum DecodeError {
         limit: usize,
     },
     /// The namespace is longer than
-    /// [`Limits::max_namespace_len`](crate::Limits::max_namespace_len).
+    /// [`Limits::max_namespace_len`](crate::Limits::max_namespace_len), or the query behind it than
+    /// [`Query::MAX_LEN`](crate::Query::MAX_LEN).
     #[error("byte {offset}: a namespace of more than {limit} bytes")]
     NamespaceTooLong {
         /// Where the namespace starts.

@@ -46,13 +46,6 @@ impl Namespace {
         self.0.len() == 1
     }
 
-    /// What stands before and behind the first such character; the part before keeps its `/`.
-    pub(crate) fn split_once(&self, character: char) -> Option<(Self, ByteString)> {
-        let (name, rest) = self.0.split_once(character)?;
-        let name = Self(self.0.slice_ref(name));
-        Some((name, self.0.slice_ref(rest)))
-    }
-
     /// A copy in a buffer of its own, for keeping: a received namespace is a slice of the message
     /// it came in and keeps all of that alive.
     #[must_use]

@@ -666,6 +666,30 @@ fn revision_4_takes_the_query_off_the_namespace() {
     assert_eq!(packet.namespace().as_str(), "/?x=1");
 }
 
+/// Each has its own limit: what may be sent, a long token behind a long name, can be read.
+#[test]
+fn a_query_is_no_part_of_the_length_of_a_namespace() {
+    let name = format!("/{}", "n".repeat(Namespace::MAX_LEN - 1));
+    let query = "q".repeat(Query::MAX_LEN);
+    let decode =
+        |text: &str| Decoder::with_revision(Limits::default(), Revision::R4).text(text.into());
+    let packet = Packet::Connect {
+        namespace: Namespace::try_from(name.as_str()).unwrap(),
+        query: Some(Query::try_from(query.as_str()).unwrap()),
+        payload: None,
+    };
+    assert_eq!(decode(&format!("0{name}?{query},")), Ok(Some(packet)));
+    for (text, offset, limit) in [
+        (format!("0{name}?{query}q,"), name.len() + 2, Query::MAX_LEN),
+        (format!("0{name}n?{query},"), 1, Namespace::MAX_LEN),
+    ] {
+        let error = DecodeError::NamespaceTooLong { offset, limit };
+        assert_eq!(decode(&text), Err(error));
+    }
+    let error = DecodeError::IllegalNamespace { offset: 6 };
+    assert_eq!(decode("0/a?b=\u{1e},"), Err(error));
+}
+
 /// A queue of short events would keep many long messages alive.
 #[test]
 fn a_short_payload_does_not_keep_long_white_space_alive() {
