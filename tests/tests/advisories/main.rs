@@ -11,9 +11,13 @@
 )]
 
 mod answers;
+mod arguments;
+mod attachments;
 mod codec;
 mod engine;
+mod headers;
 mod page;
+mod payloads;
 /// The scripted server of the Engine.IO client's own tests.
 #[path = "../../../crates/engineio/tests/common/mod.rs"]
 mod raw;
