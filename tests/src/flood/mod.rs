@@ -9,6 +9,7 @@
     reason = "the server sends as fast as real sockets take it"
 )]
 
+mod answers;
 mod lanes;
 mod server;
 mod wire;
