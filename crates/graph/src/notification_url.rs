@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use engineio::{Endpoint, EndpointError};
 use secrecy::{ExposeSecret as _, SecretString};
+use socketio::Namespace;
 use url::Url;
 
 use crate::cloud::PlainHttp;
@@ -160,6 +161,9 @@ impl NotificationUrl {
         if namespace.contains(',') {
             return Err(Error::CommaInNamespace);
         }
+        if namespace.len() > Namespace::MAX_LEN {
+            return Err(Error::NamespaceTooLong);
+        }
 
         let mut endpoint = format!("{}://{host}", url.scheme());
         if let Some(port) = url.port() {
@@ -297,6 +301,12 @@ pub enum NotificationUrlError {
     /// The namespace contains a comma, which ends a namespace in a Socket.IO packet.
     #[error("the namespace in the notification URL contains a comma")]
     CommaInNamespace,
+    /// The namespace is longer than [`Namespace::MAX_LEN`].
+    #[error(
+        "the namespace in the notification URL is longer than {} bytes",
+        Namespace::MAX_LEN
+    )]
+    NamespaceTooLong,
 }
 
 #[cfg(test)]
@@ -417,6 +427,9 @@ mod tests {
         let address = E::IllegalCharacter { part: "address" };
         let query = E::IllegalCharacter { part: "query" };
         let long = format!("https://h/n?t={}", "x".repeat(8000));
+        let path = "p".repeat(Namespace::MAX_LEN);
+        let long_path = format!("https://h/{path}?t=1");
+        let long_split = format!("https://h/{path}/callback?t=1");
         let rows = [
             ("http://svc.ms/n?t=1", Auto, E::NotHttps),
             ("wss://svc.ms/n?t=1", Auto, E::NotHttps),
@@ -467,6 +480,8 @@ mod tests {
             ("https://h/n?t=1#f", Auto, E::Fragment),
             ("https://h/n#?t=1", Auto, E::Fragment),
             (&long, Auto, E::TooLong),
+            (&long_path, Auto, E::NamespaceTooLong),
+            (&long_split, Auto, E::NamespaceTooLong),
         ];
         for (text, recipe, expected) in rows {
             assert_eq!(read(text, recipe), Err(expected), "{text} {recipe:?}");
