@@ -22,6 +22,41 @@ pub(crate) enum Answer {
     Tunnel(u16),
 }
 
+/// What a server answers, whatever it is asked.
+pub(crate) type Fixed = fn(&Request) -> Answer;
+
+/// Answers of HTTP that repeat the request and are none.
+pub(crate) const BROKEN: [(&str, Fixed); 6] = [
+    ("no HTTP", |request| Answer::Last(request.line())),
+    ("a body that breaks off", |request| {
+        Answer::Last(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n4{}",
+            request.line()
+        ))
+    }),
+    ("the body of an error that breaks off", |request| {
+        Answer::Last(format!(
+            "HTTP/1.1 500 No\r\nContent-Length: 99999\r\n\r\n{}",
+            request.line()
+        ))
+    }),
+    ("a head that breaks off", |request| {
+        Answer::Last(format!("HTTP/1.1 200 OK\r\nX-Echo: {}\r\n", request.line()))
+    }),
+    ("a head that is none", |request| {
+        Answer::Last(format!(
+            "HTTP/1.1 200 OK\r\n{}\u{1}\r\n\r\n",
+            request.line()
+        ))
+    }),
+    ("a length that is none", |request| {
+        let text = request.line();
+        Answer::Last(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {text}\r\n\r\n{text}"
+        ))
+    }),
+];
+
 /// What happens on a WebSocket.
 #[derive(Clone)]
 pub(crate) enum Step {
