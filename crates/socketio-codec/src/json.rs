@@ -98,7 +98,7 @@ impl Json {
     ///
     /// When the value is not a `T`; the error never quotes it.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ValueError> {
-        if let Ok(value) = serde_json::from_str(&self.0) {
+        if let Ok(value) = serde_json::from_slice(self.0.as_bytes()) {
             return Ok(value);
         }
         // The errors of `serde_json` quote the value: find the fault again.

@@ -52,6 +52,7 @@ struct Life {
     timer: Timer,
     link: Link,
     reading: bool,
+    flushed: bool,
     /// What a server makes of what is sent.
     server: Option<ParserDecoder>,
     program: Program,
@@ -66,6 +67,7 @@ impl Life {
             timer: Timer::default(),
             link: Link::None,
             reading: true,
+            flushed: true,
             server: None,
             program: Program::new(&config),
             asked: VecDeque::new(),
@@ -106,7 +108,10 @@ impl Life {
                 self.session.set_reading(now, self.reading);
             }
             b'w' | b'W' => self.session.set_writable(now, verb == b'W'),
-            b'f' | b'F' => self.session.set_flushed(now, verb == b'F'),
+            b'f' | b'F' => {
+                self.flushed = verb == b'F';
+                self.session.set_flushed(now, self.flushed);
+            }
             b'+' => self.pass(after(now, rest)),
             b'~' => {
                 self.now = after(now, rest);
@@ -199,8 +204,8 @@ impl Life {
             let deadline = self.session.poll_timeout();
             assert!(deadline.is_some(), "it waits for a link, and asks for none");
         }
-        // Whoever does not read waits for nobody.
-        let waits = self.reading && matches!(self.link, Link::Open(_));
+        // Whoever does not read waits for nobody, and who is to be joined again for what was sent to leave.
+        let waits = self.reading && self.flushed && matches!(self.link, Link::Open(_));
         if waits && self.program.waits(&self.session) {
             let deadline = self.session.poll_timeout();
             assert!(deadline.is_some(), "a namespace waits for ever");

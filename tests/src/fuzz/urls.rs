@@ -155,8 +155,8 @@ fn url(text: &str) -> url::Url {
 
 /// A query is a credential.
 fn secrets(text: &str) {
-    // What a fuzzer has learned from here is in no query.
-    if text.contains("ECRET") {
+    // What a fuzzer has learned from here is in no query. The URL standard leaves out line breaks and tabs.
+    if text.replace(['\t', '\r', '\n'], "").contains("ECRET") {
         return;
     }
     for text in [

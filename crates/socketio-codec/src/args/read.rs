@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
-use serde_json::de::StrRead;
+use serde_json::de::SliceRead;
 
 use super::Args;
 use crate::de::{ReadError, Reader, is_raw_value};
@@ -29,8 +29,10 @@ fn read_with<'de, S: DeserializeSeed<'de> + Copy>(
     let reading = Cell::new(None);
     if args.attached.is_empty() {
         let text = if args.is_empty() { "null" } else { args.tail() };
-        let mut first = serde_json::Deserializer::from_str(text);
-        let mut array = serde_json::Deserializer::from_str(args.array());
+        // As bytes: of text, `serde_json` (1.0.154) takes for granted that it stands at the beginning of a character,
+        // which it does not in a key that is no `bool` where one was asked for.
+        let mut first = serde_json::Deserializer::from_slice(text.as_bytes());
+        let mut array = serde_json::Deserializer::from_slice(args.array().as_bytes());
         let list = List {
             first: &mut first,
             array: &mut array,
@@ -98,7 +100,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
 
 /// Whether the argument has been read to its end: of `1.5`, `serde_json` gives the `1` to someone
 /// who asks for a `u128`.
-fn is_at_end<'de>(json: serde_json::Deserializer<StrRead<'de>>, text: &'de str) -> bool {
+fn is_at_end<'de>(json: serde_json::Deserializer<SliceRead<'de>>, text: &'de str) -> bool {
     let position = json.into_iter::<IgnoredAny>().byte_offset();
     matches!(
         Scanner::new(text, position).peek(),

@@ -791,3 +791,20 @@ fn raw_arguments() {
     );
     assert_eq!(received("[]").iter_raw().count(), 0);
 }
+
+/// `serde_json` (1.0.154) reads on behind the first byte of such a key, and takes the rest of its first character for text.
+#[test]
+fn keys_that_are_no_truth_values_are_an_error() {
+    use std::collections::BTreeMap;
+
+    for key in ["\u{520}", "é", "\u{1f600}", "", "t", "yes"] {
+        let json = format!(r#"[{{"{key}":6}}]"#);
+        let args = Args::from_json(json.as_str(), vec![]).unwrap();
+        assert!(args.parse::<BTreeMap<bool, u8>>().is_err(), "{key}");
+        let json = crate::Json::from_text(&json[1..json.len() - 1]).unwrap();
+        assert!(json.parse::<BTreeMap<bool, u8>>().is_err(), "{key}");
+    }
+    let args = Args::from_json(r#"[{"true":6}]"#, vec![]).unwrap();
+    let read = args.parse::<BTreeMap<bool, u8>>();
+    assert_eq!(read, Ok(BTreeMap::from([(true, 6)])));
+}
