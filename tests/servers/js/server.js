@@ -89,9 +89,18 @@ function each(namespace, action) {
   return present.length;
 }
 
+// A volatile event that cannot leave at once is lost: by polling, where the next poll has not come yet.
+function whenWritable(conn, action) {
+  if (conn.transport.writable) action();
+  else if (conn.readyState === "open") setImmediate(whenWritable, conn, action);
+}
+
 serve(start, {
   emit({ namespace = "/", event, args = [], volatile = false }) {
-    return each(namespace, (socket) => (volatile ? socket.volatile : socket).emit(event, ...args));
+    return each(namespace, (socket) => {
+      if (volatile) whenWritable(socket.conn, () => socket.volatile.emit(event, ...args));
+      else socket.emit(event, ...args);
+    });
   },
 
   // To whoever is in the namespace, and, with `connectionStateRecovery`, to whoever comes back to it.
