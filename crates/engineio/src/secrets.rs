@@ -35,19 +35,7 @@ impl Secrets {
     #[must_use]
     pub fn new(query: Option<&str>, others: impl IntoIterator<Item = String>) -> Self {
         let mut secrets: Vec<_> = others.into_iter().collect();
-        if let Some(query) = query {
-            secrets.push(query.to_owned());
-            for pair in query.split('&') {
-                let value = pair.split_once('=').map_or(pair, |(_, value)| value);
-                // A server shows the value as it came, or as it has read it.
-                secrets.push(value.to_owned());
-                // For a form decoder `+` is a space, for others it is itself.
-                for pair in [pair.to_owned(), pair.replace('+', "%2B")] {
-                    let pairs = url::form_urlencoded::parse(pair.as_bytes());
-                    secrets.extend(pairs.map(|(_, value)| value.into_owned()));
-                }
-            }
-        }
+        secrets.extend(query.into_iter().flat_map(Self::in_query));
         secrets.retain(|secret| secret.len() >= LEAST_LENGTH);
         let others: Vec<_> = secrets
             .iter()
@@ -58,6 +46,22 @@ impl Secrets {
         secrets.sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
         secrets.dedup();
         Self(secrets)
+    }
+
+    /// A query, and the values in it: a server shows each as it came, or as it has read it.
+    #[must_use]
+    pub fn in_query(query: &str) -> Vec<String> {
+        let mut secrets = vec![query.to_owned()];
+        for pair in query.split('&') {
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+            secrets.push(value.to_owned());
+            // For a form decoder `+` is a space, for others it is itself.
+            for pair in [pair.to_owned(), pair.replace('+', "%2B")] {
+                let pairs = url::form_urlencoded::parse(pair.as_bytes());
+                secrets.extend(pairs.map(|(_, value)| value.into_owned()));
+            }
+        }
+        secrets
     }
 
     /// The texts in a JSON value, such as the auth payload of a CONNECT.

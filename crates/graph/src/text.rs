@@ -1,15 +1,9 @@
 //! Makes text that a peer wrote fit to be shown: bounded, one line, without secrets.
 
-use std::cmp::Reverse;
-
 use engineio::secrets::Secrets;
-use percent_encoding::percent_decode_str;
 
 /// The longest piece of a peer's text that an error carries, in characters.
 const MAX_CHARS: usize = 300;
-
-/// A shorter value than this is no credential, and its letters are in every word.
-const MIN_SECRET_LEN: usize = 4;
 
 /// Peer text as one bounded line, with each of `secrets` cut out.
 ///
@@ -36,23 +30,6 @@ fn visible(text: &str) -> String {
         .map(|c| if c.is_whitespace() { ' ' } else { c })
         .filter(|c| !is_harmful(*c))
         .collect()
-}
-
-/// What a peer may repeat of a query that is a credential: all of it, and the value of each parameter as it is and
-/// decoded. What contains another one comes first.
-pub(crate) fn secrets_of_query(query: &str) -> Vec<String> {
-    let mut secrets = vec![query.to_owned()];
-    for pair in query.split('&') {
-        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
-        secrets.push(value.to_owned());
-        secrets.push(percent_decode_str(value).decode_utf8_lossy().into_owned());
-        // A form decoder takes `+` for a space.
-        let spaced = value.replace('+', " ");
-        secrets.push(percent_decode_str(&spaced).decode_utf8_lossy().into_owned());
-    }
-    secrets.retain(|secret| secret.len() >= MIN_SECRET_LEN);
-    secrets.sort_by_key(|secret| Reverse(secret.len()));
-    secrets
 }
 
 fn is_harmful(c: char) -> bool {

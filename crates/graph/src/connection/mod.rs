@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use engineio::client::Http;
+use engineio::secrets::Secrets;
 use engineio::{CloseReason, Transport};
 use futures_core::Stream;
 use secrecy::ExposeSecret as _;
@@ -327,7 +328,7 @@ impl Reader {
 
     /// Cuts out the query, and the value of each parameter as it is and decoded.
     fn clean(&self, said: &str) -> String {
-        let secrets = text::secrets_of_query(self.url.query().expose_secret());
+        let secrets = Secrets::in_query(self.url.query().expose_secret());
         let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         text::clean(said, &secrets)
     }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use engineio::secrets::Secrets;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 use crate::cloud::PlainHttp;
-use crate::text;
 
 /// The longest link that is accepted, in bytes: far more than HTTP servers take in a request line.
 const MAX_LEN: usize = 64 * 1024;
@@ -117,7 +117,7 @@ pub(super) fn secrets_of(url: &str) -> Vec<String> {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let mut secrets = vec![url.to_owned()];
     if !query.is_empty() {
-        secrets.extend(text::secrets_of_query(query));
+        secrets.extend(Secrets::in_query(query));
     }
     let lower = path.to_ascii_lowercase().replace("%27", "'");
     if lower.contains(TOKEN_ARGUMENT) {
@@ -125,7 +125,7 @@ pub(super) fn secrets_of(url: &str) -> Vec<String> {
         for path in [path.to_owned(), path.replace("%27", "'")] {
             let argument = path.split_once(TOKEN_ARGUMENT).map(|(_, rest)| rest);
             let token = argument.and_then(|rest| rest.split('\'').next());
-            secrets.extend(token.map(text::secrets_of_query).unwrap_or_default());
+            secrets.extend(token.map(Secrets::in_query).unwrap_or_default());
         }
     }
     secrets
@@ -170,6 +170,7 @@ impl<'de> Deserialize<'de> for DeltaLink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text;
 
     #[test]
     fn what_is_a_link_and_what_is_not() {
