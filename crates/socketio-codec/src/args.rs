@@ -45,12 +45,16 @@ use crate::{ArgsError, DecodeError, EncodeError, Limits};
 /// ```
 #[derive(Clone)]
 pub struct Args {
-    /// A JSON array with nothing around it. Its first item may be the name of an event.
+    /// The message they came in: a slice of it would cost more than a short one does to read.
     text: ByteString,
-    /// Where in the text the first argument starts, or would.
+    /// Where in the text a JSON array starts, with nothing behind it. Its first item may be the
+    /// name of an event.
+    start: usize,
+    /// Where in the array the first argument starts, or would.
     first: usize,
     len: usize,
-    attached: Attached,
+    /// Most have none.
+    attached: Option<Box<Attached>>,
 }
 
 impl Args {
@@ -134,10 +138,19 @@ impl Args {
     /// belongs to it.
     pub(crate) fn from_array(text: ByteString, len: usize, attached: Attached) -> Self {
         Self {
+            attached: attached.boxed(),
+            ..Self::from_message(text, 0, len)
+        }
+    }
+
+    /// `text` is, from `start` on, a valid JSON array of `len` items with nothing behind it.
+    pub(crate) fn from_message(text: ByteString, start: usize, len: usize) -> Self {
+        Self {
             text,
+            start,
             first: 1,
             len,
-            attached,
+            attached: None,
         }
     }
 
@@ -152,13 +165,13 @@ impl Args {
 
     /// Adds the attachments when they have arrived.
     pub(crate) fn attach(&mut self, attachments: Vec<Bytes>) -> Result<(), PlaceholderError> {
-        self.attached = Attached::new(attachments, &self.text)?;
+        self.attached = Attached::new(attachments, self.array())?.boxed();
         Ok(())
     }
 
     /// See [`Attached::placed_bytes`].
     pub(crate) fn placed_bytes(&self) -> usize {
-        self.attached.placed_bytes()
+        self.attached().placed_bytes()
     }
 
     /// Reads the arguments: a tuple as the list, anything else as the first argument.
@@ -192,14 +205,14 @@ impl Args {
         if self.has_name() {
             Cow::Owned(format!("[{}", self.tail()))
         } else {
-            Cow::Borrowed(&self.text)
+            Cow::Borrowed(self.array())
         }
     }
 
     /// The JSON text of each argument, in order, read as it is asked for.
     pub fn iter_raw(&self) -> RawArgs<'_> {
         RawArgs {
-            scanner: Scanner::new(&self.text, self.first),
+            scanner: Scanner::new(self.array(), self.first),
             left: self.len,
         }
     }
@@ -208,7 +221,7 @@ impl Args {
     /// arguments that came as MessagePack not every object that looks like a placeholder is one:
     /// [`parse`](Self::parse) knows.
     pub fn attachments(&self) -> &[Bytes] {
-        self.attached.attachments()
+        self.attached().attachments()
     }
 
     /// The number of arguments.
@@ -224,27 +237,29 @@ impl Args {
     /// A copy in buffers of its own, which keeps nothing else alive.
     #[must_use]
     pub fn detach(&self) -> Self {
-        let text = ByteString::from(&*self.text);
         Self {
-            text,
+            text: self.array().into(),
+            start: 0,
             first: self.first,
             len: self.len,
-            attached: self.attached.detach(),
+            attached: self.attached().detach().boxed(),
         }
     }
 
     /// The whole array, name included.
     pub(crate) fn array(&self) -> &str {
-        &self.text
+        self.text.get(self.start..).unwrap_or_default()
     }
 
     /// The array from the first argument on, without the opening bracket.
     pub(crate) fn tail(&self) -> &str {
-        self.text.get(self.first..).unwrap_or_default()
+        let start = self.start + self.first;
+        self.text.get(start..).unwrap_or_default()
     }
 
     pub(crate) fn attached(&self) -> &Attached {
-        &self.attached
+        static NONE: Attached = Attached::none();
+        self.attached.as_deref().unwrap_or(&NONE)
     }
 
     /// Where in the array the first argument starts, or would.
@@ -256,7 +271,7 @@ impl Args {
     /// Which placeholder stands where, counted from the first argument.
     fn places(&self) -> impl Iterator<Item = (usize, usize)> {
         let place = |found: &Placeholder| (found.start - self.first, found.num);
-        self.attached.placeholders().iter().map(place)
+        self.attached().placeholders().iter().map(place)
     }
 
     pub(crate) fn has_name(&self) -> bool {
@@ -265,7 +280,7 @@ impl Args {
 
     /// Where in the array an argument starts.
     fn offset_of(&self, index: usize) -> usize {
-        let mut scanner = Scanner::new(&self.text, self.first);
+        let mut scanner = Scanner::new(self.array(), self.first);
         for _ in 0..index {
             scanner.skip_value();
             scanner.eat(b',');
@@ -278,7 +293,7 @@ impl Args {
 impl Default for Args {
     /// No arguments.
     fn default() -> Self {
-        Self::from_array(ByteString::from_static("[]"), 0, Attached::default())
+        Self::from_message(ByteString::from_static("[]"), 0, 0)
     }
 }
 
@@ -299,7 +314,7 @@ impl fmt::Debug for Args {
         f.debug_struct("Args")
             .field("len", &self.len)
             .field("text_bytes", &self.tail().len())
-            .field("attachment_bytes", &self.attached)
+            .field("attachment_bytes", self.attached())
             .finish()
     }
 }

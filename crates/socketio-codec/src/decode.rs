@@ -10,7 +10,6 @@ use bytestring::ByteString;
 
 use crate::json::count_items;
 use crate::limits::is_small_part;
-use crate::placeholder::Attached;
 use crate::revision::Payload;
 use crate::{
     Args, DecodeError, Event, Json, Limits, Namespace, NamespaceError, Packet, Query, Revision,
@@ -74,23 +73,20 @@ impl Decoder {
     /// # Errors
     ///
     /// When the text is not a packet, breaks a limit, or came instead of an attachment.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "messages are handed over, text or binary"
-    )]
     pub fn text(&mut self, text: ByteString) -> Result<Option<Packet>, DecodeError> {
         if self.partial.take().is_some() {
             return Err(DecodeError::UnexpectedText);
         }
         let header = Header::parse(&text, &self.limits, self.revision)?;
-        let packet = header.packet(&text)?;
-        if header.attachments == 0 {
+        let (payload, expected) = (header.payload, header.attachments);
+        let packet = header.packet(text)?;
+        if expected == 0 {
             return Ok(Some(packet));
         }
         self.partial = Some(Partial {
             packet,
-            payload: header.payload,
-            expected: header.attachments,
+            payload,
+            expected,
             attachments: Vec::new(),
             bytes: 0,
         });
@@ -229,14 +225,13 @@ impl Header {
 
     /// The packet, without attachments. The id of a packet that has none is ignored, as in the
     /// reference implementation.
-    fn packet(&self, text: &ByteString) -> Result<Packet, DecodeError> {
-        let namespace = self.namespace.clone();
+    fn packet(self, text: ByteString) -> Result<Packet, DecodeError> {
         match self.kind {
             Kind::Connect => {
-                let payload = self.json(text, &self.revision.connect_payload())?;
+                let payload = self.json(&text, &self.revision.connect_payload())?;
                 Ok(Packet::Connect {
-                    namespace,
-                    query: self.query.clone(),
+                    namespace: self.namespace,
+                    query: self.query,
                     payload,
                 })
             }
@@ -245,8 +240,10 @@ impl Header {
                     starts: b"",
                     expected: "absent",
                 };
-                self.json(text, &none)?;
-                Ok(Packet::Disconnect { namespace })
+                self.json(&text, &none)?;
+                Ok(Packet::Disconnect {
+                    namespace: self.namespace,
+                })
             }
             Kind::Event => {
                 let array = self.array(text)?.ok_or(DecodeError::IllegalPayload {
@@ -255,7 +252,7 @@ impl Header {
                 })?;
                 let event = Event::from_array(array, self.revision, self.payload)?;
                 Ok(Packet::Event {
-                    namespace,
+                    namespace: self.namespace,
                     id: self.id,
                     event,
                 })
@@ -266,14 +263,17 @@ impl Header {
                 })?;
                 let args = self.array(text)?.unwrap_or_default();
                 Ok(Packet::Ack {
-                    namespace,
+                    namespace: self.namespace,
                     id,
                     args,
                 })
             }
             Kind::ConnectError => {
-                let payload = self.json(text, &self.revision.error_payload())?;
-                Ok(Packet::ConnectError { namespace, payload })
+                let payload = self.json(&text, &self.revision.error_payload())?;
+                Ok(Packet::ConnectError {
+                    namespace: self.namespace,
+                    payload,
+                })
             }
         }
     }
@@ -283,30 +283,37 @@ impl Header {
         let Some(payload) = self.payload(text, allowed)? else {
             return Ok(None);
         };
-        Json::check(payload)
+        Json::check(take(text, payload))
             .map(Some)
             .map_err(|offset| self.invalid_json(offset))
     }
 
-    fn array(&self, text: &ByteString) -> Result<Option<Args>, DecodeError> {
+    fn array(&self, text: ByteString) -> Result<Option<Args>, DecodeError> {
         let array = Payload {
             starts: b"[",
             expected: "an array",
         };
-        let Some(payload) = self.payload(text, &array)? else {
+        let Some(payload) = self.payload(&text, &array)? else {
             return Ok(None);
         };
-        let len = count_items(&payload).map_err(|offset| self.invalid_json(offset))?;
-        Ok(Some(Args::from_array(payload, len, Attached::default())))
+        let len = count_items(payload).map_err(|offset| self.invalid_json(offset))?;
+        let is_rest = self.payload + payload.len() == text.len();
+        Ok(Some(
+            if is_rest && !is_small_part(payload.len(), text.len()) {
+                Args::from_message(text, self.payload, len)
+            } else {
+                Args::from_message(take(&text, payload), 0, len)
+            },
+        ))
     }
 
     /// The text behind the header, without white space at its end. White space in front of it is
     /// refused with everything else: the reference implementation takes it for the id 0.
-    fn payload(
+    fn payload<'a>(
         &self,
-        text: &ByteString,
+        text: &'a str,
         allowed: &Payload,
-    ) -> Result<Option<ByteString>, DecodeError> {
+    ) -> Result<Option<&'a str>, DecodeError> {
         let payload = text.get(self.payload..).unwrap_or_default();
         let Some(first) = payload.as_bytes().first() else {
             return Ok(None);
@@ -317,8 +324,7 @@ impl Header {
                 expected: allowed.expected,
             });
         }
-        let payload = payload.trim_end_matches([' ', '\t', '\n', '\r']);
-        Ok(Some(take(text, payload)))
+        Ok(Some(payload.trim_end_matches([' ', '\t', '\n', '\r'])))
     }
 
     fn invalid_json(&self, offset: usize) -> DecodeError {

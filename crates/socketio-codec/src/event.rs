@@ -47,10 +47,19 @@ pub struct Event {
 
 #[derive(Clone)]
 enum Name {
-    /// It stands in the text as it is.
-    InText(Range<usize>),
-    /// It is escaped in the text.
-    Unescaped(Box<str>),
+    /// It stands in the array as it is.
+    InText(Range<u32>),
+    /// It is escaped in the array, or stands too far behind its start.
+    Copied(Box<str>),
+}
+
+impl Name {
+    fn new(array: &str, range: Range<usize>) -> Self {
+        match (range.start.try_into(), range.end.try_into()) {
+            (Ok(start), Ok(end)) => Self::InText(start..end),
+            _ => Self::Copied(array.get(range).unwrap_or_default().into()),
+        }
+    }
 }
 
 impl Event {
@@ -133,20 +142,22 @@ impl Event {
                 let Some(name) = token.and_then(|token| token.decode()) else {
                     return Err(DecodeError::IllegalEventName { offset });
                 };
-                let mut reserved = RESERVED.into_iter();
+                let mut reserved = RESERVED.iter();
                 if revision.reserves_event_names()
-                    && let Some(name) = reserved.find(|reserved| *reserved == name)
+                    && let Some(name) = reserved.find(|reserved| **reserved == name)
                 {
                     return Err(DecodeError::ReservedEventName { offset, name });
                 }
                 match name {
-                    Cow::Borrowed(_) => Name::InText(position + 1..scanner.position() - 1),
-                    Cow::Owned(name) => Name::Unescaped(name.into()),
+                    Cow::Borrowed(_) => {
+                        Name::new(array.array(), position + 1..scanner.position() - 1)
+                    }
+                    Cow::Owned(name) => Name::Copied(name.into()),
                 }
             }
             Some(b'-' | b'0'..=b'9') => {
                 scanner.scalar();
-                Name::InText(position..scanner.position())
+                Name::new(array.array(), position..scanner.position())
             }
             _ => return Err(DecodeError::IllegalEventName { offset }),
         };
@@ -161,8 +172,11 @@ impl Event {
     /// The name. Names are strings, rarely numbers: of those, the JSON text.
     pub fn name(&self) -> &str {
         match &self.name {
-            Name::InText(range) => self.args.array().get(range.clone()).unwrap_or_default(),
-            Name::Unescaped(name) => name,
+            Name::InText(range) => {
+                let range = range.start as usize..range.end as usize;
+                self.args.array().get(range).unwrap_or_default()
+            }
+            Name::Copied(name) => name,
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Placeholder {
 }
 
 /// Attachments, and the placeholders that stand for them in a JSON text, in its order.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Attached {
     attachments: Vec<Bytes>,
     placeholders: Vec<Placeholder>,
@@ -53,6 +53,19 @@ impl PlaceholderError {
 }
 
 impl Attached {
+    pub(crate) const fn none() -> Self {
+        Self {
+            attachments: Vec::new(),
+            placeholders: Vec::new(),
+            ambiguous: false,
+        }
+    }
+
+    /// In a place of its own, if there is something attached.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        (!self.is_empty()).then(|| Box::new(self))
+    }
+
     /// Finds the placeholders in a valid JSON text. Without attachments there are none: the
     /// objects of a text packet are ordinary ones, whatever they look like.
     pub(crate) fn new(attachments: Vec<Bytes>, text: &str) -> Result<Self, PlaceholderError> {

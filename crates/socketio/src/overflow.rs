@@ -6,7 +6,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// The connection stops reading, for all its namespaces, until half of the queue has been read: so the server is
+    /// The connection stops reading, for all its namespaces, until about half of the queue has been read: so the server is
     /// slowed down, and nothing is lost. Meanwhile the heartbeat deadline of this side is suspended, acknowledgements are
     /// not received, and the loss of the connection is, as a rule, not noticed: what is emitted then is taken, and lost.
     /// Sending waits for no reader. A server does not wait for ever: it drops a client

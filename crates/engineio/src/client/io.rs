@@ -55,6 +55,7 @@ pub(super) struct Io {
     post: Pending<Result<Response, TransportError>>,
     opening: Pending<Result<WebSocket, OpenError>>,
     websocket: Option<Box<WebSocket>>,
+    has_read: bool,
 }
 
 impl Io {
@@ -72,6 +73,7 @@ impl Io {
             post: None,
             opening: None,
             websocket: None,
+            has_read: false,
         }
     }
 
@@ -144,9 +146,11 @@ impl Io {
     /// The next outcome. The answer to a POST is taken even while reading is paused: it brings nothing to keep.
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Input> {
         if let Poll::Ready(result) = poll_pending(&mut self.post, &mut self.cookies, cx) {
+            self.has_read = true;
             return Poll::Ready(Input::PostDone(result));
         }
         if let Poll::Ready(result) = poll_pending(&mut self.opening, &mut self.cookies, cx) {
+            self.has_read = true;
             return Poll::Ready(match result {
                 Ok(websocket) => {
                     self.websocket = Some(Box::new(websocket));
@@ -160,11 +164,13 @@ impl Io {
             return Poll::Pending;
         }
         if let Poll::Ready(result) = poll_pending(&mut self.get, &mut self.cookies, cx) {
+            self.has_read = true;
             return Poll::Ready(Input::GetDone(result));
         }
         match &mut self.websocket {
             Some(websocket) => {
                 let input = std::task::ready!(websocket.poll_input(cx));
+                self.has_read |= websocket.has_read();
                 if !matches!(input, Input::Frame(_)) {
                     self.websocket = None;
                 }
@@ -172,6 +178,11 @@ impl Io {
             }
             None => Poll::Pending,
         }
+    }
+
+    /// Whether an input, since this was asked last, took more than looking at what had been read before.
+    pub(super) fn has_read(&mut self) -> bool {
+        std::mem::take(&mut self.has_read)
     }
 
     /// Drops everything that is under way.

@@ -82,6 +82,8 @@ pub struct Client {
     io: Io,
     timer: Timer,
     send_buffer_bytes: usize,
+    /// When the last input was read.
+    read_at: Instant,
     /// How much has come in since a deadline passed.
     came_since_deadline: usize,
     reading: bool,
@@ -94,12 +96,14 @@ impl Client {
     pub fn new(http: Http, endpoint: Endpoint, config: Config) -> Self {
         let io = Io::new(http, endpoint, &config);
         let send_buffer_bytes = config.send_buffer_bytes;
-        let connection = Connection::new(config, now());
+        let now = now();
+        let connection = Connection::new(config, now);
         Self {
             connection,
             io,
             timer: Timer::default(),
             send_buffer_bytes,
+            read_at: now,
             came_since_deadline: 0,
             reading: true,
             finished: false,
@@ -153,9 +157,15 @@ impl Client {
             }
             self.io.poll_flush(cx);
             if let Poll::Ready(input) = self.io.poll_input(cx, self.reading) {
-                let now = now();
-                self.connection.handle_input(now, input);
-                self.let_deadline_pass(now, 1);
+                // The clock is asked once for all messages of one read: they came together.
+                let has_read = self.io.has_read();
+                if has_read {
+                    self.read_at = now();
+                }
+                self.connection.handle_input(self.read_at, input);
+                if has_read || self.came_since_deadline > 0 {
+                    self.let_deadline_pass(self.read_at, 1);
+                }
                 continue;
             }
             ready!(self.poll_deadline(cx));

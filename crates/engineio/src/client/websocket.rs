@@ -250,6 +250,11 @@ impl WebSocket {
         }
     }
 
+    /// Whether something was read from the stream since this was asked last.
+    pub(super) fn has_read(&mut self) -> bool {
+        self.messages.has_read()
+    }
+
     fn failure(&self, error: &Failure) -> Input {
         if let Some((status, body)) = http_inside_websocket(&self.messages.get_ref().text) {
             let body = self.secrets.remove_from(&body.into());

@@ -27,7 +27,7 @@ fn read_with<'de, S: DeserializeSeed<'de> + Copy>(
     seed: S,
 ) -> Result<S::Value, ArgsError> {
     let reading = Cell::new(None);
-    if args.attached.is_empty() {
+    if args.attached().is_empty() {
         let text = if args.is_empty() { "null" } else { args.tail() };
         // As bytes: of text, `serde_json` (1.0.154) takes for granted that it stands at the beginning of a character,
         // which it does not in a key that is no `bool` where one was asked for.
@@ -47,7 +47,7 @@ fn read_with<'de, S: DeserializeSeed<'de> + Copy>(
         // The errors of `serde_json` quote the values: find the fault again.
         reading.set(None);
     }
-    let attached = Some(&args.attached);
+    let attached = Some(args.attached());
     let mut first = match args.is_empty() {
         true => Reader::new("null", 0, None),
         false => Reader::new(args.array(), args.first, attached),

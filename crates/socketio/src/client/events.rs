@@ -25,7 +25,7 @@ use crate::session::content_len;
 /// Read it: the queue is bounded, in events ([`Builder::event_queue`](crate::Builder::event_queue)) and in bytes
 /// ([`Limits::max_queued_bytes`](crate::Limits::max_queued_bytes)). What happens when it is full,
 /// [`Overflow`] says. By default nothing is ever dropped (but the failures of further attempts to reconnect), and the
-/// connection stops reading, for all its namespaces, until half of the queue has been read. Who only sends can drop the
+/// connection stops reading, for all its namespaces, until about half of the queue has been read. Who only sends can drop the
 /// `Events` instead: what would have gone there is discarded.
 ///
 /// A reader may emit and reply between two events: while there is a connection, that does not depend on what is read. But
@@ -55,6 +55,10 @@ pub(super) struct Inbox {
 /// The task's end: it hands over, at once, all that a wake-up of the task has brought.
 pub(super) struct Mailbox {
     batch: Vec<Event>,
+    /// The bytes of the batch.
+    bytes: usize,
+    /// How many events the last batch had: there is room for as many at once.
+    usual: usize,
     overflow: Overflow,
     queue: Arc<Queue>,
 }
@@ -79,9 +83,13 @@ struct HandedOver {
     task_is_gone: bool,
 }
 
-/// One measure of the queue, of what has not been read, be it handed over or not.
+/// One measure of the queue, of what was handed over and not read. Counting is no part of handling an event: both ends
+/// count for themselves, which costs nothing, and settle once a batch, or a part of the limit.
 struct Level {
+    /// As far as it is settled.
     queued: AtomicUsize,
+    /// What has been read since. Only the reader writes it.
+    read: AtomicUsize,
     limit: usize,
 }
 
@@ -98,6 +106,8 @@ pub(super) fn mailbox(max_events: usize, max_bytes: usize, overflow: Overflow) -
     });
     let mailbox = Mailbox {
         batch: Vec::new(),
+        bytes: 0,
+        usual: 0,
         overflow,
         queue: queue.clone(),
     };
@@ -114,6 +124,7 @@ impl Level {
     fn new(limit: usize) -> Self {
         Self {
             queued: AtomicUsize::new(0),
+            read: AtomicUsize::new(0),
             limit: limit.max(1),
         }
     }
@@ -123,8 +134,32 @@ impl Level {
         self.limit / 2
     }
 
+    /// Whether as much is queued as may be, together with what is to be handed over.
+    fn is_full(&self, more: usize) -> bool {
+        self.queued.load(Ordering::Acquire) + more >= self.limit
+    }
+
+    /// Whether a full one has been read far enough.
+    fn has_room(&self, more: usize) -> bool {
+        self.queued.load(Ordering::Acquire) + more <= self.resume_at()
+    }
+
     fn add(&self, amount: usize) {
         self.queued.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// The reader has read something; whether it is time to settle.
+    fn read(&self, amount: usize) -> bool {
+        let read = self.read.load(Ordering::Relaxed) + amount;
+        self.read.store(read, Ordering::Relaxed);
+        read >= self.limit / 8
+    }
+
+    /// Counts off what has been read; whether this has made room.
+    fn settle(&self) -> bool {
+        let read = self.read.load(Ordering::Relaxed);
+        self.read.store(0, Ordering::Relaxed);
+        self.subtract(read)
     }
 
     /// Whether this has made room.
@@ -133,16 +168,9 @@ impl Level {
         before > self.resume_at() && before - amount <= self.resume_at()
     }
 
-    fn queued(&self) -> usize {
-        self.queued.load(Ordering::Acquire)
-    }
-
-    fn is_full(&self) -> bool {
-        self.queued() >= self.limit
-    }
-
-    fn has_room(&self) -> bool {
-        self.queued() <= self.resume_at()
+    fn depth(&self) -> usize {
+        let read = self.read.load(Ordering::Relaxed);
+        self.queued.load(Ordering::Acquire).saturating_sub(read)
     }
 }
 
@@ -153,23 +181,13 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_full(&self) -> bool {
-        self.events.is_full() || self.bytes.is_full()
-    }
-
-    /// An event is no longer queued; whether this has made room.
-    fn leaves(&self, event: &Event) -> bool {
-        // Whichever makes room last finds that the other one has it.
-        self.events.subtract(1) | self.bytes.subtract(bytes(event))
-    }
-
     /// How many events, and bytes of them, are not read yet.
     pub(super) fn depth(&self) -> (usize, usize) {
         // What a reader leaves behind is not counted off.
         if self.reader_is_gone.load(Ordering::Acquire) {
             return (0, 0);
         }
-        (self.events.queued(), self.bytes.queued())
+        (self.events.depth(), self.bytes.depth())
     }
 
     /// How many events were dropped, ever.
@@ -207,10 +225,12 @@ impl Mailbox {
         {
             return;
         }
-        self.queue.events.add(1);
-        self.queue.bytes.add(bytes(&event));
+        if self.batch.capacity() == 0 {
+            self.batch.reserve_exact(self.usual);
+        }
+        self.bytes += bytes(&event);
         self.batch.push(event);
-        if self.overflow == Overflow::DropOldest && self.queue.is_full() {
+        if self.overflow == Overflow::DropOldest && self.exceeds_limits() {
             self.flush();
         }
     }
@@ -237,6 +257,9 @@ impl Mailbox {
         if self.batch.is_empty() {
             return;
         }
+        self.usual = self.batch.len();
+        self.queue.events.add(self.batch.len());
+        self.queue.bytes.add(std::mem::take(&mut self.bytes));
         let mut handed_over = self.queue.lock();
         let events = &mut handed_over.events;
         if events.is_empty() {
@@ -253,14 +276,13 @@ impl Mailbox {
 
     /// The newest one always stays.
     fn drop_oldest(&self, handed_over: &mut HandedOver) {
-        let over = |queue: &Queue| {
-            queue.events.queued() > queue.events.limit || queue.bytes.queued() > queue.bytes.limit
-        };
+        let (events, size) = (&self.queue.events, &self.queue.bytes);
         while handed_over.events.len() > 1
-            && over(&self.queue)
+            && (events.depth() > events.limit || size.depth() > size.limit)
             && let Some(oldest) = handed_over.events.pop_front()
         {
-            self.queue.leaves(&oldest);
+            events.subtract(1);
+            size.subtract(bytes(&oldest));
             handed_over.dropped += 1;
             self.queue.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -275,14 +297,19 @@ impl Mailbox {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.queue.is_full() && !self.is_closed()
+        self.exceeds_limits() && !self.is_closed()
+    }
+
+    fn exceeds_limits(&self) -> bool {
+        self.queue.events.is_full(self.batch.len()) || self.queue.bytes.is_full(self.bytes)
     }
 
     /// Waits until the reader has caught up, or is gone.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         // First register, then look: what happens in between wakes.
         self.queue.task.register(cx.waker());
-        let room = self.queue.events.has_room() && self.queue.bytes.has_room();
+        let events = self.queue.events.has_room(self.batch.len());
+        let room = events && self.queue.bytes.has_room(self.bytes);
         if room || self.is_closed() {
             Poll::Ready(())
         } else {
@@ -326,16 +353,23 @@ impl Inbox {
             }
         }
         let event = self.batch.pop_front();
+        if let Some(event) = &event {
+            self.count_off(event);
+        }
         if self.batch.is_empty() {
             // The next batch brings its own memory; an idle connection needs none.
             self.batch = VecDeque::new();
         }
-        if let Some(event) = &event
-            && self.queue.leaves(event)
-        {
+        Poll::Ready(event)
+    }
+
+    fn count_off(&self, event: &Event) {
+        let (events, size) = (&self.queue.events, &self.queue.bytes);
+        let due = events.read(1) | size.read(bytes(event)) | self.batch.is_empty();
+        // Whichever makes room last finds that the other one has it.
+        if due && events.settle() | size.settle() {
             self.queue.task.wake();
         }
-        Poll::Ready(event)
     }
 }
 
@@ -378,7 +412,7 @@ impl FusedStream for Events {
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events")
-            .field("queued", &self.inbox.queue.events.queued())
+            .field("queued", &self.inbox.queue.events.depth())
             .finish_non_exhaustive()
     }
 }

@@ -5,13 +5,13 @@ use std::time::Instant;
 use engineio::{CloseReason, ProtocolError, Version};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use socketio_codec::{Json, Packet};
+use socketio_codec::{Json, Namespace, Packet};
 
 use super::link::{Link, Loss};
 use super::namespace::{AuthKey, Held, Phase, REJOIN_PAUSE, State, without};
 use super::outgoing::Outgoing;
 use super::recovery::Recovery;
-use super::revision::{Admission, Sign};
+use super::revision::{Admission, Protocol, Sign};
 use super::{Action, Auth, Event, Session, active, later, packets};
 use crate::error::{ConnectError, DisconnectReason, ProviderError};
 use crate::event::Connected;
@@ -158,22 +158,23 @@ impl Session {
 
     /// Acts on what a packet says about the link as a whole, and tells whether that is all it says.
     pub(super) fn handle_sign(&mut self, now: Instant, packet: &Packet) -> bool {
-        let root_asked = self.by_name.get("/").is_some_and(|index| {
-            let root = self.slots.get(*index);
-            root.is_some_and(|root| match &root.state {
-                State::Idle => false,
-                State::Abandoned => true,
-                State::Active(active) => {
-                    matches!(active.phase, Phase::Joining { .. } | Phase::Behind { .. })
-                }
-            })
-        });
         let Link::Open(link) = &mut self.link else {
             return false;
         };
+        if !Protocol::may_sign(packet) {
+            return false;
+        }
+        let root = self.slots.iter().find(|slot| slot.name.is_root());
+        let root_asked = root.is_some_and(|root| match &root.state {
+            State::Idle => false,
+            State::Abandoned => true,
+            State::Active(active) => {
+                matches!(active.phase, Phase::Joining { .. } | Phase::Behind { .. })
+            }
+        });
         match (link.protocol.sign(packet, root_asked), packet) {
             (Sign::RootJoined, _) => {
-                if let Some(&index) = self.by_name.get("/") {
+                if let Some(index) = self.index_of(&Namespace::root()) {
                     self.connect_accepted(now, index, None);
                 }
                 self.connect_waiting(now);

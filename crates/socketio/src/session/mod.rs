@@ -215,8 +215,8 @@ impl Session {
         if settings.auth.is_some() && self.finding.excludes_auth() {
             return Err(ConnectError::AuthUnsupported);
         }
-        let index = match self.by_name.get(&namespace) {
-            Some(index) => *index,
+        let index = match self.index_of(&namespace) {
+            Some(index) => index,
             None => self.new_slot(now, namespace),
         };
         let Some(slot) = self.slots.get_mut(index) else {
@@ -332,6 +332,15 @@ impl Session {
     #[must_use]
     pub fn links(&self) -> u64 {
         self.links
+    }
+
+    /// Where a namespace has its slot.
+    fn index_of(&self, namespace: &Namespace) -> Option<usize> {
+        // Looking at a few names is faster than hashing one.
+        match self.slots.len() {
+            ..=4 => self.slots.iter().position(|slot| slot.name == *namespace),
+            _ => self.by_name.get(namespace).copied(),
+        }
     }
 
     fn slot(&self, key: NamespaceKey) -> Option<&Slot> {

@@ -271,11 +271,14 @@ impl Protocol {
         }
     }
 
-    /// Reads what a packet says about the link. `root_asked`: whether a CONNECT for `/` of this side is not answered.
+    /// Whether a packet can say anything about the link: only what concerns the root namespace as a whole does.
+    pub(super) fn may_sign(packet: &Packet) -> bool {
+        let kind = matches!(packet, Packet::Connect { .. } | Packet::ConnectError { .. });
+        kind && packet.namespace().is_root()
+    }
+
+    /// Reads what such a packet says about the link. `root_asked`: whether a CONNECT for `/` of this side is not answered.
     pub(super) fn sign(&mut self, packet: &Packet, root_asked: bool) -> Sign {
-        if !packet.namespace().is_root() {
-            return Sign::None;
-        }
         match (self, packet) {
             (Self::R5(Doubt::None), _) => Sign::None,
             (Self::R5(_), Packet::Connect { payload, .. }) => {

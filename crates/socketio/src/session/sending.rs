@@ -292,7 +292,7 @@ impl Session {
     /// Takes leave of a namespace that is joined.
     pub(super) fn send_disconnect(&mut self, now: Instant, namespace: Namespace) {
         self.link.left(&namespace);
-        let slot = self.by_name.get(&namespace).copied();
+        let slot = self.index_of(&namespace);
         if let Some(slot) = slot.and_then(|index| self.slots.get_mut(index)) {
             slot.left_at = Some(now);
         }

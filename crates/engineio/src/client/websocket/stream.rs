@@ -44,6 +44,7 @@ pub(super) struct Messages<S> {
     pongs_end: usize,
     pongs: usize,
     closing: Closing,
+    has_read: bool,
     /// Nothing is read behind the end, nor written behind a failure.
     ended: bool,
     write_failed: bool,
@@ -60,6 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
             pongs_end: 0,
             pongs: 0,
             closing: Closing::Nobody,
+            has_read: false,
             ended: false,
             write_failed: false,
         }
@@ -67,6 +69,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
 
     pub(super) fn get_ref(&self) -> &S {
         &self.io
+    }
+
+    /// Whether the stream has brought anything, be it its end, since this was asked last.
+    pub(super) fn has_read(&mut self) -> bool {
+        std::mem::take(&mut self.has_read)
     }
 
     pub(super) fn send(&mut self, frame: &Frame) {
@@ -161,7 +168,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
             }
             // The reader has made room for what it waits for. Not all of that at once: TLS clears what it may fill.
             let mut room = (&mut self.input).limit(MAX_READ_BYTES);
-            match ready!(pin!(self.io.read_buf(&mut room)).poll(cx)) {
+            let result = ready!(pin!(self.io.read_buf(&mut room)).poll(cx));
+            self.has_read = true;
+            match result {
                 Ok(0) if self.closing == Closing::Peer => return Poll::Ready(None),
                 Ok(0) => return Poll::Ready(Some(Err(Failure::Broken))),
                 Ok(_) => {}

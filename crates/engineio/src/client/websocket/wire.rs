@@ -1,15 +1,11 @@
 //! The messages of a WebSocket (RFC 6455, sections 5.4 to 5.6) as a client reads and writes them: bytes in, messages out.
 //!
-//! Only the headers of frames are tungstenite's. What it has above them logs each payload, and payloads are credentials: the
-//! auth of a Socket.IO CONNECT, session ids, whatever the application sends.
-
-use std::io::Cursor;
+//! Only the codes, and the headers of what is written, are tungstenite's. What it has above them logs each payload, and
+//! payloads are credentials: the auth of a Socket.IO CONNECT, session ids, whatever the application sends.
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use bytestring::ByteString;
 use thiserror::Error;
-use tungstenite::Error as HeaderError;
-use tungstenite::error::ProtocolError;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
@@ -37,8 +33,6 @@ pub(super) enum Fault {
     ReservedBits,
     #[error("a masked frame")]
     Masked,
-    #[error("a malformed header")]
-    Header,
     #[error("an unknown opcode: {0}")]
     Opcode(u8),
     #[error("a fragmented control frame")]
@@ -59,31 +53,55 @@ pub(super) enum Fault {
     TooLong(usize),
 }
 
+/// The header of a frame that a peer sends (section 5.2), without what it says of the length.
+#[derive(Clone, Copy)]
+struct Header {
+    is_final: bool,
+    has_reserved_bits: bool,
+    is_masked: bool,
+    opcode: OpCode,
+}
+
 /// The header at the start of the buffer, and the length of its payload, once it is there as a whole.
-fn header(buffer: &mut BytesMut, limit: usize) -> Result<Option<(FrameHeader, usize)>, Fault> {
-    let mut cursor = Cursor::new(&*buffer);
-    let (header, length) = match FrameHeader::parse(&mut cursor) {
-        Ok(Some(found)) => found,
-        Ok(None) => return Ok(None),
-        Err(HeaderError::Protocol(ProtocolError::InvalidOpcode(opcode))) => {
-            return Err(Fault::Opcode(opcode));
-        }
-        Err(_) => return Err(Fault::Header),
+fn header(buffer: &mut BytesMut, limit: usize) -> Result<Option<(Header, usize)>, Fault> {
+    let [first, second, rest @ ..] = &**buffer else {
+        return Ok(None);
     };
-    let consumed = usize::try_from(cursor.position()).map_err(|_| Fault::Header)?;
-    buffer.advance(consumed);
+    let is_masked = second & 0x80 != 0;
+    let (length, extension) = match (second & 0x7f, rest.first_chunk(), rest.first_chunk()) {
+        (126, Some(length), _) => (u16::from_be_bytes(*length).into(), 2),
+        (127, _, Some(length)) => (u64::from_be_bytes(*length), 8),
+        (126 | 127, ..) => return Ok(None),
+        (length, ..) => (length.into(), 0),
+    };
+    let size = extension + if is_masked { 4 } else { 0 };
+    if rest.len() < size {
+        return Ok(None);
+    }
+    let header = Header {
+        is_final: first & 0x80 != 0,
+        has_reserved_bits: first & 0x70 != 0,
+        is_masked,
+        opcode: OpCode::from(first & 0x0f),
+    };
+    if let OpCode::Data(Data::Reserved(opcode)) | OpCode::Control(Control::Reserved(opcode)) =
+        header.opcode
+    {
+        return Err(Fault::Opcode(opcode));
+    }
+    buffer.advance(2 + size);
     let length = usize::try_from(length).ok();
     let length = length.filter(|length| *length <= limit);
     Ok(Some((header, length.ok_or(Fault::TooLong(limit))?)))
 }
 
 /// What section 5 asks of a frame by itself.
-fn check(header: &FrameHeader, length: usize) -> Result<(), Fault> {
+fn check(header: Header, length: usize) -> Result<(), Fault> {
     // No extension is ever agreed on (section 5.2).
-    if header.rsv1 || header.rsv2 || header.rsv3 {
+    if header.has_reserved_bits {
         return Err(Fault::ReservedBits);
     }
-    if header.mask.is_some() {
+    if header.is_masked {
         return Err(Fault::Masked);
     }
     match header.opcode {
@@ -100,7 +118,7 @@ pub(super) struct Reader {
     /// The room to read into, for whatever comes next.
     room: usize,
     /// Of the frame whose payload is not there as a whole.
-    header: Option<(FrameHeader, usize)>,
+    header: Option<(Header, usize)>,
     /// What is there of a fragmented message, and whether that is text.
     fragments: Option<(bool, BytesMut)>,
     closed: bool,
@@ -120,14 +138,14 @@ impl Reader {
     /// The next message in the buffer, if it is there as a whole. It shares the buffer's memory.
     pub(super) fn read(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, Fault> {
         while let Some((header, payload)) = self.frame(buffer)? {
-            if let Some(message) = self.message(&header, payload)? {
+            if let Some(message) = self.message(header, payload)? {
                 return Ok(Some(message));
             }
         }
         Ok(None)
     }
 
-    fn frame(&mut self, buffer: &mut BytesMut) -> Result<Option<(FrameHeader, BytesMut)>, Fault> {
+    fn frame(&mut self, buffer: &mut BytesMut) -> Result<Option<(Header, BytesMut)>, Fault> {
         let (header, length) = match self.header.take() {
             Some(header) => header,
             None => match header(buffer, self.limit)? {
@@ -148,7 +166,7 @@ impl Reader {
             return Ok(None);
         }
         // Not before the payload is there: what comes instead of frames is told by its text, and that takes some.
-        check(&header, length)?;
+        check(header, length)?;
         let payload = buffer.split_to(length);
         if length > self.room && buffer.is_empty() {
             *buffer = BytesMut::with_capacity(self.room);
@@ -172,11 +190,7 @@ impl Reader {
         *buffer = whole;
     }
 
-    fn message(
-        &mut self,
-        header: &FrameHeader,
-        payload: BytesMut,
-    ) -> Result<Option<Message>, Fault> {
+    fn message(&mut self, header: Header, payload: BytesMut) -> Result<Option<Message>, Fault> {
         if self.closed {
             return Err(Fault::BehindClose);
         }

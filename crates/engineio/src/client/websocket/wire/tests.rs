@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::io::Cursor;
+
 use super::*;
 
 const LIMIT: usize = 70_000;
