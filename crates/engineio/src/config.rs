@@ -99,9 +99,7 @@ impl Default for Config {
 /// | polling: a body that grows; one that is being taken | 4 × [`max_body_bytes`](Self::max_body_bytes) | 128 MiB |
 ///
 /// Both transports count only while a session upgrades. A message that is taken keeps at most twice its size alive, or
-/// 8 KiB where it is short (twice [`read_buffer_bytes`](Self::read_buffer_bytes), if that is more): a short one that came
-/// in a long buffer is copied out of it. An idle connection keeps one read buffer of its
-/// WebSocket.
+/// 8 KiB where it is short: one that came in a long buffer is copied out of it. An idle connection has no read buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -119,8 +117,6 @@ pub struct Limits {
     /// The largest size in bytes of the cookies that are sent with a request; the oldest ones make room, and one that is
     /// larger by itself is not kept. Default: 8 KiB, half of what Node's servers take as headers.
     pub max_cookie_bytes: usize,
-    /// Size of the WebSocket read buffer in bytes, which every idle connection holds. Default: 4 KiB.
-    pub read_buffer_bytes: usize,
 }
 
 impl Default for Limits {
@@ -131,7 +127,6 @@ impl Default for Limits {
             max_packets_per_payload: 1 << 18,
             max_cookies: 50,
             max_cookie_bytes: 8 << 10,
-            read_buffer_bytes: 4 << 10,
         }
     }
 }

@@ -65,7 +65,7 @@ impl std::fmt::Debug for Frame {
 /// As [`Packet::decode`]; an empty text frame is an error, an empty binary frame is not.
 pub fn decode(version: Version, frame: Frame) -> Result<Packet, DecodeError> {
     match frame {
-        Frame::Text(text) => Packet::decode(version, &text),
+        Frame::Text(text) => Packet::decode(version, text),
         Frame::Binary(bytes) => Ok(decode_binary(version, bytes)),
     }
 }

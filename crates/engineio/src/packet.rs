@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use bytestring::ByteString;
 
 use crate::error::DecodeError;
@@ -151,7 +151,7 @@ impl Packet {
     /// # Errors
     ///
     /// An empty packet, an unknown type digit and bad base64 are errors; each ends the connection.
-    pub fn decode(version: Version, text: &ByteString) -> Result<Self, DecodeError> {
+    pub fn decode(version: Version, text: ByteString) -> Result<Self, DecodeError> {
         if let Some(base64) = text.strip_prefix(version.base64_prefix()) {
             let bytes = BASE64.decode(base64).map_err(|_| DecodeError::Base64)?;
             return Ok(Self::Message(Message::Binary(bytes.into())));
@@ -159,14 +159,13 @@ impl Packet {
         let Some((&kind, _)) = text.as_bytes().split_first() else {
             return Err(DecodeError::EmptyPacket);
         };
-        let data = || text.slice_ref(text.get(1..).unwrap_or_default());
         Ok(match kind {
-            b'0' => Self::Open(OpenData(data())),
+            b'0' => Self::Open(OpenData(behind_type(text))),
             // Neither side puts data behind 1, 5 or 6; what stands there is ignored, as the reference does.
             b'1' => Self::Close,
-            b'2' => Self::Ping(data()),
-            b'3' => Self::Pong(data()),
-            b'4' => Self::Message(Message::Text(data())),
+            b'2' => Self::Ping(behind_type(text)),
+            b'3' => Self::Pong(behind_type(text)),
+            b'4' => Self::Message(Message::Text(behind_type(text))),
             b'5' => Self::Upgrade,
             b'6' => Self::Noop,
             _ => return Err(DecodeError::UnknownType(kind)),
@@ -209,6 +208,19 @@ impl Packet {
     }
 }
 
+/// The text without its first byte, which is a digit.
+fn behind_type(text: ByteString) -> ByteString {
+    /// Of a text up to here it is cheaper to look through it once more than to count its owners twice.
+    const SHORT: usize = 512;
+    if text.len() > SHORT {
+        return text.slice_ref(text.get(1..).unwrap_or_default());
+    }
+    let mut bytes = text.into_bytes();
+    bytes.advance(1);
+    // It was a text before.
+    ByteString::try_from(bytes).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,7 +251,7 @@ mod tests {
             ("bAQIDBA==", binary(&[1, 2, 3, 4])),
         ] {
             assert_eq!(
-                Packet::decode(Version::V4, &wire.into()),
+                Packet::decode(Version::V4, wire.into()),
                 Ok(packet.clone()),
                 "{wire}"
             );
@@ -261,7 +273,7 @@ mod tests {
             ("bA", DecodeError::Base64),
         ] {
             assert_eq!(
-                Packet::decode(Version::V4, &wire.into()),
+                Packet::decode(Version::V4, wire.into()),
                 Err(error),
                 "{wire}"
             );
@@ -275,27 +287,27 @@ mod tests {
         packet.encode(Version::V3, &mut out);
         assert_eq!(out, "b43q0=");
         assert_eq!(packet.encoded_len(Version::V3), out.len());
-        assert_eq!(Packet::decode(Version::V3, &out.into()), Ok(packet));
+        assert_eq!(Packet::decode(Version::V3, out.into()), Ok(packet));
         let error = DecodeError::UnknownType(b'b');
-        assert_eq!(Packet::decode(Version::V3, &"b3q0=".into()), Err(error));
+        assert_eq!(Packet::decode(Version::V3, "b3q0=".into()), Err(error));
     }
 
     #[test]
     fn unpadded_base64_is_read() {
         assert_eq!(
-            Packet::decode(Version::V4, &"bAQIDBA".into()),
+            Packet::decode(Version::V4, "bAQIDBA".into()),
             Ok(binary(&[1, 2, 3, 4]))
         );
     }
 
     #[test]
     fn data_behind_a_packet_that_has_none_is_ignored() {
-        assert_eq!(Packet::decode(Version::V4, &"6x".into()), Ok(Packet::Noop));
+        assert_eq!(Packet::decode(Version::V4, "6x".into()), Ok(Packet::Noop));
     }
 
     #[test]
     fn the_session_id_is_not_printed() {
-        let packet = Packet::decode(Version::V4, &r#"0{"sid":"secret"}"#.into());
+        let packet = Packet::decode(Version::V4, r#"0{"sid":"secret"}"#.into());
         assert!(!format!("{packet:?}").contains("secret"));
     }
 

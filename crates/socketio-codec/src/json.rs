@@ -6,6 +6,7 @@ use bytestring::ByteString;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::check;
 use crate::de::Reader;
 use crate::{DecodeError, EncodeError, ValueError};
 
@@ -130,6 +131,9 @@ pub(crate) fn trim(text: &ByteString) -> (ByteString, usize) {
 /// Checks, in one pass, that a text is a JSON array, and counts its items. On failure gives the
 /// byte offset at which it stops being one.
 pub(crate) fn count_items(array: &str) -> Result<usize, usize> {
+    if let Some(len) = check::count_items(array) {
+        return Ok(len);
+    }
     let mut json = serde_json::Deserializer::from_str(array);
     let len = json
         .deserialize_seq(Counter)

@@ -146,6 +146,7 @@
 //! Errors name the rule and the place. Neither they nor any `Debug` shows a payload.
 
 mod args;
+mod check;
 mod de;
 mod decode;
 mod encode;

@@ -157,6 +157,18 @@ impl<'a> StringToken<'a> {
     }
 }
 
+/// The first of these bytes that means something in a string: a quote, a backslash, or a control character.
+pub(crate) fn first_special(bytes: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(bytes);
+    // The high bit of each byte that is below `n`. It may be set behind one, too, which has borrowed from it.
+    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGHS;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let found = below(word, 0x20) | is(b'"') | is(b'\\');
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -99,7 +99,7 @@ impl Settings {
             false => (engine.max_message_bytes, 0),
         };
         let packet = text + limits.codec.max_attachment_bytes;
-        let small = 1024 + (2 * engine.read_buffer_bytes).max(8 << 10);
+        let small = 9 << 10;
         let connection = match lane.transport {
             Transport::Polling => 4 * engine.max_body_bytes + 600 * engine.max_packets_per_payload,
             _ => 4 * engine.max_message_bytes,

@@ -120,7 +120,7 @@ async fn open_with(
         OpenError::Failed(TransportError::new(TransportErrorKind::NotWebSocket, what))
     })?;
     let stream = FirstBytes::new(response.upgrade().await.map_err(failed)?);
-    let messages = Messages::new(stream, limits.max_message_bytes, limits.read_buffer_bytes);
+    let messages = Messages::new(stream, limits.max_message_bytes);
     Ok(WebSocket {
         messages,
         secrets,

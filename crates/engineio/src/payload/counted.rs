@@ -49,7 +49,7 @@ pub(super) fn split_first(
 
 fn decode_text(version: Version, data: Bytes) -> Result<Packet, DecodeError> {
     let text = ByteString::try_from(data).map_err(|_| DecodeError::Utf8)?;
-    Packet::decode(version, &text)
+    Packet::decode(version, text)
 }
 
 /// Reads decimal digits, of which `zero` is the 0, up to `end`.

@@ -20,7 +20,7 @@ pub(super) fn split_first(
     };
     // Checked a packet at a time, so that bad UTF-8 costs nothing that came before it.
     let text = ByteString::try_from(packet).map_err(|_| DecodeError::Utf8)?;
-    Ok((Packet::decode(version, &text)?, rest))
+    Ok((Packet::decode(version, text)?, rest))
 }
 
 pub(super) fn append(version: Version, packet: &Packet, body: &mut String) {

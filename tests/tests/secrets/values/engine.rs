@@ -82,7 +82,7 @@ pub(super) fn show(shown: &mut Shown) {
         );
         shown.value("engineio::Input", engineio::Input::Frame(frame));
         for version in [Version::V3, Version::V4] {
-            let packet = engineio::Packet::decode(version, &ByteString::from(text));
+            let packet = engineio::Packet::decode(version, ByteString::from(text));
             shown.value("engineio::Packet", packet);
         }
     }

@@ -12,7 +12,7 @@ pub fn websocket<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     limit: usize,
 ) -> (Vec<Message>, Option<String>) {
-    let (mut reader, mut buffer) = (Reader::new(limit, 4096), BytesMut::new());
+    let (mut reader, mut buffer) = (Reader::new(limit), BytesMut::new());
     let mut messages = Vec::new();
     for piece in pieces {
         buffer.extend_from_slice(piece);

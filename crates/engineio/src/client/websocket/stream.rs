@@ -2,18 +2,23 @@
 
 use std::future::Future as _;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use super::wire::{self, Fault, Message, Reader, close_code};
 use crate::frame::Frame;
 
 /// Frames gather here until the flush; more than this is written before the next one is taken.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
+/// What is read at once where nobody knows how much comes: onto the stack, so that a connection that is idle needs no
+/// buffer. Each message keeps what came with it alive, and so this is not more.
+const READ_BYTES: usize = 8 * 1024;
+/// What is read at once of a long payload: TLS clears what it may fill.
 const MAX_READ_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Error)]
@@ -51,12 +56,12 @@ pub(super) struct Messages<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
-    /// `limit` is that of a message, `read_buffer` what is read at once.
-    pub(super) fn new(io: S, limit: usize, read_buffer: usize) -> Self {
+    /// `limit` is that of a message.
+    pub(super) fn new(io: S, limit: usize) -> Self {
         Self {
             io,
-            reader: Reader::new(limit, read_buffer),
-            input: BytesMut::with_capacity(read_buffer),
+            reader: Reader::new(limit),
+            input: BytesMut::new(),
             output: BytesMut::new(),
             pongs_end: 0,
             pongs: 0,
@@ -166,9 +171,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
                 Ok(None) => {}
                 Err(fault) => return Poll::Ready(Some(Err(fault.into()))),
             }
-            // The reader has made room for what it waits for. Not all of that at once: TLS clears what it may fill.
-            let mut room = (&mut self.input).limit(MAX_READ_BYTES);
-            let result = ready!(pin!(self.io.read_buf(&mut room)).poll(cx));
+            let result = match self.poll_read(cx) {
+                Poll::Ready(result) => result,
+                Poll::Pending => {
+                    if self.input.is_empty() && self.reader.missing(&self.input).is_none() {
+                        self.input = BytesMut::new();
+                    }
+                    return Poll::Pending;
+                }
+            };
             self.has_read = true;
             match result {
                 Ok(0) if self.closing == Closing::Peer => return Poll::Ready(None),
@@ -178,6 +189,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
                 Err(error) => return Poll::Ready(Some(Err(error.into()))),
             }
         }
+    }
+
+    /// Adds to the input; says how much, and nothing at the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Some(missing) = self.reader.missing(&self.input) {
+            let mut room = (&mut self.input).limit(missing.min(MAX_READ_BYTES));
+            return pin!(self.io.read_buf(&mut room)).poll(cx);
+        }
+        let mut bytes = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        self.input.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
     }
 
     fn answer(&mut self, message: &Message) {

@@ -16,6 +16,10 @@ const MAX_HEADER: usize = 14;
 /// Section 5.5: the most that a control frame carries.
 const MAX_CONTROL_PAYLOAD: usize = 125;
 
+/// A longer payload that is still on its way is read into memory of its own: so none keeps much more alive than itself,
+/// and no buffer has to grow.
+const LONG: usize = 4 * 1024;
+
 /// What a peer sends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Message {
@@ -115,21 +119,26 @@ fn check(header: Header, length: usize) -> Result<(), Fault> {
 pub(super) struct Reader {
     /// The most bytes of a message, over all its fragments.
     limit: usize,
-    /// The room to read into, for whatever comes next.
-    room: usize,
-    /// Of the frame whose payload is not there as a whole.
-    header: Option<(Header, usize)>,
+    /// The frame whose payload is not there as a whole.
+    awaited: Option<Awaited>,
     /// What is there of a fragmented message, and whether that is text.
     fragments: Option<(bool, BytesMut)>,
     closed: bool,
 }
 
+#[derive(Clone, Copy)]
+struct Awaited {
+    header: Header,
+    length: usize,
+    /// Nothing else is, or is to be, in the buffer, which has room for just the payload.
+    is_alone: bool,
+}
+
 impl Reader {
-    pub(super) fn new(limit: usize, room: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
-            room: room.max(MAX_HEADER),
-            header: None,
+            awaited: None,
             fragments: None,
             closed: false,
         }
@@ -145,52 +154,41 @@ impl Reader {
         Ok(None)
     }
 
-    fn frame(&mut self, buffer: &mut BytesMut) -> Result<Option<(Header, BytesMut)>, Fault> {
-        let (header, length) = match self.header.take() {
-            Some(header) => header,
+    /// How many bytes are to be read into the room that is left in the buffer, and no more than those.
+    pub(super) fn missing(&self, buffer: &BytesMut) -> Option<usize> {
+        let awaited = self.awaited.filter(|awaited| awaited.is_alone)?;
+        Some(awaited.length - buffer.len())
+    }
+
+    fn frame(&mut self, buffer: &mut BytesMut) -> Result<Option<(Header, Bytes)>, Fault> {
+        let awaited = match self.awaited.take() {
+            Some(awaited) => awaited,
             None => match header(buffer, self.limit)? {
                 Some((header, length)) => {
-                    self.make_room(length, buffer);
-                    (header, length)
-                }
-                None => {
-                    if buffer.capacity() - buffer.len() < MAX_HEADER {
-                        buffer.reserve(self.room);
+                    let is_alone = length > LONG && length > buffer.len();
+                    if is_alone {
+                        set_apart(length, buffer);
                     }
-                    return Ok(None);
+                    Awaited {
+                        header,
+                        length,
+                        is_alone,
+                    }
                 }
+                None => return Ok(None),
             },
         };
+        let Awaited { header, length, .. } = awaited;
         if buffer.len() < length {
-            self.header = Some((header, length));
+            self.awaited = Some(awaited);
             return Ok(None);
         }
         // Not before the payload is there: what comes instead of frames is told by its text, and that takes some.
         check(header, length)?;
-        let payload = buffer.split_to(length);
-        if length > self.room && buffer.is_empty() {
-            *buffer = BytesMut::with_capacity(self.room);
-        }
-        Ok(Some((header, payload)))
+        Ok(Some((header, buffer.split_to(length).freeze())))
     }
 
-    /// Room for a payload: for all of it at once, and not again and again with each piece. A long one has a buffer of
-    /// just its size, so that nothing that follows keeps its memory alive: one that grows may double instead, and is never
-    /// empty where the next frame is always there.
-    fn make_room(&self, length: usize, buffer: &mut BytesMut) {
-        if length <= buffer.capacity() {
-            return;
-        }
-        if length <= self.room {
-            buffer.reserve(length - buffer.len());
-            return;
-        }
-        let mut whole = BytesMut::with_capacity(length);
-        whole.extend_from_slice(buffer);
-        *buffer = whole;
-    }
-
-    fn message(&mut self, header: Header, payload: BytesMut) -> Result<Option<Message>, Fault> {
+    fn message(&mut self, header: Header, payload: Bytes) -> Result<Option<Message>, Fault> {
         if self.closed {
             return Err(Fault::BehindClose);
         }
@@ -198,9 +196,9 @@ impl Reader {
             OpCode::Control(Control::Close) => {
                 self.closed = true;
                 check_close(&payload)?;
-                Ok(Some(Message::Close(payload.freeze())))
+                Ok(Some(Message::Close(payload)))
             }
-            OpCode::Control(Control::Ping) => Ok(Some(Message::Ping(payload.freeze()))),
+            OpCode::Control(Control::Ping) => Ok(Some(Message::Ping(payload))),
             OpCode::Control(Control::Pong) => Ok(Some(Message::Pong)),
             OpCode::Data(Data::Continue) => {
                 let fragments = self.fragments.as_mut();
@@ -222,10 +220,9 @@ impl Reader {
             OpCode::Data(kind @ (Data::Text | Data::Binary)) => {
                 let is_text = kind == Data::Text;
                 if header.is_final {
-                    return data(is_text, payload.freeze()).map(Some);
+                    return data(is_text, payload).map(Some);
                 }
-                // A copy: what is shared with the buffer could not grow.
-                self.fragments = Some((is_text, BytesMut::from(&payload[..])));
+                self.fragments = Some((is_text, BytesMut::from(payload)));
                 Ok(None)
             }
             OpCode::Control(Control::Reserved(opcode)) | OpCode::Data(Data::Reserved(opcode)) => {
@@ -233,6 +230,13 @@ impl Reader {
             }
         }
     }
+}
+
+/// Gives the buffer room for just this payload. It is read in place, and is all that its memory holds.
+fn set_apart(length: usize, buffer: &mut BytesMut) {
+    let mut alone = BytesMut::with_capacity(length);
+    alone.extend_from_slice(buffer);
+    *buffer = alone;
 }
 
 fn data(is_text: bool, payload: Bytes) -> Result<Message, Fault> {

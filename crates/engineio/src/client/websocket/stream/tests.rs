@@ -9,7 +9,7 @@ use super::*;
 
 fn pair(room: usize) -> (Messages<DuplexStream>, DuplexStream) {
     let (ours, theirs) = tokio::io::duplex(room);
-    (Messages::new(ours, 1 << 20, 4096), theirs)
+    (Messages::new(ours, 1 << 20), theirs)
 }
 
 async fn next(messages: &mut Messages<DuplexStream>) -> Option<Result<Message, String>> {
