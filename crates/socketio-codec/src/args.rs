@@ -155,12 +155,9 @@ impl Args {
     }
 
     /// Takes the first item for the name of an event; `first` is where the second one starts.
-    pub(crate) fn behind_name(self, first: usize) -> Self {
-        Self {
-            first,
-            len: self.len.saturating_sub(1),
-            ..self
-        }
+    pub(crate) fn set_first(&mut self, first: usize) {
+        self.first = first;
+        self.len = self.len.saturating_sub(1);
     }
 
     /// Adds the attachments when they have arrived.

@@ -1,6 +1,5 @@
 //! An event: a name and arguments.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -13,15 +12,18 @@ use crate::json::trim;
 use crate::scan::Scanner;
 use crate::{ArgsError, DecodeError, EncodeError, Limits, Revision};
 
-/// Names that the reference implementation keeps for itself, on either side.
-const RESERVED: [&str; 6] = [
-    "connect",
-    "connect_error",
-    "disconnect",
-    "disconnecting",
-    "newListener",
-    "removeListener",
-];
+/// The name, if it is one that the reference implementation keeps for itself, on either side.
+fn reserved(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "connect" => "connect",
+        "connect_error" => "connect_error",
+        "disconnect" => "disconnect",
+        "disconnecting" => "disconnecting",
+        "newListener" => "newListener",
+        "removeListener" => "removeListener",
+        _ => return None,
+    })
+}
 
 /// An event: a name and [arguments](Args).
 ///
@@ -58,6 +60,17 @@ impl Name {
         match (range.start.try_into(), range.end.try_into()) {
             (Ok(start), Ok(end)) => Self::InText(start..end),
             _ => Self::Copied(array.get(range).unwrap_or_default().into()),
+        }
+    }
+
+    /// The name, in the array that it belongs to.
+    fn of<'a>(&'a self, array: &'a str) -> &'a str {
+        match self {
+            Self::InText(range) => {
+                let range = range.start as usize..range.end as usize;
+                array.get(range).unwrap_or_default()
+            }
+            Self::Copied(name) => name,
         }
     }
 }
@@ -128,56 +141,48 @@ impl Event {
     /// Takes the first item of an array for the name. Offsets of errors count from the start of a
     /// message in which the array starts at `start`.
     pub(crate) fn from_array(
-        array: Args,
+        mut array: Args,
         revision: Revision,
         start: usize,
     ) -> Result<Self, DecodeError> {
-        let mut scanner = Scanner::new(array.array(), 1);
+        let text = array.array();
+        let mut scanner = Scanner::new(text, 1);
         let first = scanner.peek();
         let position = scanner.position();
         let offset = start + position;
         let name = match first {
             Some(b'"') => {
                 let token = scanner.string();
-                let Some(name) = token.and_then(|token| token.decode()) else {
-                    return Err(DecodeError::IllegalEventName { offset });
+                let token = token.ok_or(DecodeError::IllegalEventName { offset })?;
+                let name = match token.verbatim() {
+                    Some(_) => Name::new(text, position + 1..scanner.position() - 1),
+                    None => match token.decode() {
+                        Some(name) => Name::Copied(name.into()),
+                        None => return Err(DecodeError::IllegalEventName { offset }),
+                    },
                 };
-                let mut reserved = RESERVED.iter();
                 if revision.reserves_event_names()
-                    && let Some(name) = reserved.find(|reserved| **reserved == name)
+                    && let Some(name) = reserved(name.of(text))
                 {
                     return Err(DecodeError::ReservedEventName { offset, name });
                 }
-                match name {
-                    Cow::Borrowed(_) => {
-                        Name::new(array.array(), position + 1..scanner.position() - 1)
-                    }
-                    Cow::Owned(name) => Name::Copied(name.into()),
-                }
+                name
             }
             Some(b'-' | b'0'..=b'9') => {
                 scanner.scalar();
-                Name::new(array.array(), position..scanner.position())
+                Name::new(text, position..scanner.position())
             }
             _ => return Err(DecodeError::IllegalEventName { offset }),
         };
         scanner.eat(b',');
         let first = scanner.position();
-        Ok(Self {
-            name,
-            args: array.behind_name(first),
-        })
+        array.set_first(first);
+        Ok(Self { name, args: array })
     }
 
     /// The name. Names are strings, rarely numbers: of those, the JSON text.
     pub fn name(&self) -> &str {
-        match &self.name {
-            Name::InText(range) => {
-                let range = range.start as usize..range.end as usize;
-                self.args.array().get(range).unwrap_or_default()
-            }
-            Name::Copied(name) => name,
-        }
+        self.name.of(self.args.array())
     }
 
     /// The arguments.

@@ -70,7 +70,13 @@ impl<'a> Scanner<'a> {
         let mut end = start + 1;
         let mut escaped = false;
         loop {
-            end += memchr2(b'"', b'\\', self.text.as_bytes().get(end..)?)?;
+            let rest = self.text.as_bytes().get(end..)?;
+            // Most are short, and found before a search in vectors has begun.
+            let near = rest.first_chunk().and_then(|eight| first_special(*eight));
+            end += match near {
+                Some(before) => before,
+                None => memchr2(b'"', b'\\', rest)?,
+            };
             if self.text.as_bytes().get(end) == Some(&b'"') {
                 self.position = end + 1;
                 return Some(StringToken {
@@ -78,6 +84,7 @@ impl<'a> Scanner<'a> {
                     escaped,
                 });
             }
+            // A control character, in what is no JSON, is skipped with what looks like an escape.
             escaped = true;
             end += 2;
         }

@@ -229,6 +229,7 @@ impl Io {
     }
 }
 
+#[inline]
 fn poll_pending<T>(
     pending: &mut Pending<T>,
     jar: &mut Option<Jar>,

@@ -212,6 +212,7 @@ impl WebSocket {
     }
 
     /// The next frame, or the end.
+    #[inline]
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
         loop {
             let message = match self.messages.poll_next(cx) {

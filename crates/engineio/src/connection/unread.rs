@@ -15,7 +15,7 @@ pub(super) struct Unread(VecDeque<Entry>);
 #[derive(Debug)]
 enum Entry {
     Event(Event),
-    Messages(Messages),
+    Messages(Box<Messages>),
 }
 
 /// So many messages of a body that has been read before.
@@ -43,12 +43,12 @@ impl Unread {
     pub(super) fn put_back(&mut self, packets: Option<Packets>, size: usize) {
         self.0.pop_back();
         match (packets, self.0.back_mut()) {
-            (Some(packets), _) => self.0.push_back(Entry::Messages(Messages {
+            (Some(packets), _) => self.0.push_back(Entry::Messages(Box::new(Messages {
                 packets,
                 left: 1,
                 size,
                 shelf: Shelf::default(),
-            })),
+            }))),
             (None, Some(Entry::Messages(messages))) => messages.left += 1,
             (None, _) => {}
         }

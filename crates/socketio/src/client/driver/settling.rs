@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use engineio::CloseReason;
 
+use super::member::Member;
 use super::{CatchingUp, Driver, Link, takes};
 use crate::client::dialer::Call;
 use crate::client::socket::AckHandle;
@@ -129,45 +130,8 @@ impl Driver {
         let Some(member) = self.members.get_mut(index) else {
             return;
         };
-        let span = member.span.clone();
-        let _in = span.enter();
-        match &event {
-            Event::Connected(connected) => {
-                tracing::debug!(recovered = connected.recovered, "joined");
-                member.status.connected(connected);
-                if let Some(joined) = member.joined.take() {
-                    // Whoever asked may have gone; then the namespace is about to be left.
-                    joined.send(Ok(())).ok();
-                }
-            }
-            Event::Disconnected { reason, retry_in } => {
-                match reason {
-                    // In the server's words there may be what the client has sent: the query, or its credentials.
-                    DisconnectReason::Refused { .. }
-                    | DisconnectReason::LinkClosed(CloseReason::Refused(_)) => {
-                        tracing::debug!(?retry_in, "refused");
-                    }
-                    reason => tracing::debug!(%reason, ?retry_in, "disconnected"),
-                }
-                member.status.disconnected();
-            }
-            Event::ConnectError { error, retry_in } => {
-                match error {
-                    ConnectError::Refused { .. }
-                    | ConnectError::Engine(CloseReason::Refused(_)) => {
-                        tracing::debug!(?retry_in, "refused");
-                    }
-                    error => tracing::debug!(%error, ?retry_in, "not connected"),
-                }
-                if retry_in.is_none()
-                    && let Some(joined) = member.joined.take()
-                {
-                    joined.send(Err(error.clone())).ok();
-                }
-            }
-            Event::Unsent { events, error } => tracing::debug!(events, %error, "not sent"),
-            Event::Message(_) | Event::Upgraded(_) | Event::Sent(_) => {}
-            Event::SentMore(_) | Event::Lagged(_) => {}
+        if !matches!(event, Event::Message(_)) {
+            note(member, &event);
         }
         let last = event.is_final();
         if last {
@@ -265,5 +229,48 @@ impl Driver {
                 }
             }
         }
+    }
+}
+
+/// What others learn of an event: tracing, who asks for the state of the namespace, and who waits for it to be joined.
+fn note(member: &mut Member, event: &Event) {
+    let span = member.span.clone();
+    let _in = span.enter();
+    match event {
+        Event::Connected(connected) => {
+            tracing::debug!(recovered = connected.recovered, "joined");
+            member.status.connected(connected);
+            if let Some(joined) = member.joined.take() {
+                // Whoever asked may have gone; then the namespace is about to be left.
+                joined.send(Ok(())).ok();
+            }
+        }
+        Event::Disconnected { reason, retry_in } => {
+            match reason {
+                // In the server's words there may be what the client has sent: the query, or its credentials.
+                DisconnectReason::Refused { .. }
+                | DisconnectReason::LinkClosed(CloseReason::Refused(_)) => {
+                    tracing::debug!(?retry_in, "refused");
+                }
+                reason => tracing::debug!(%reason, ?retry_in, "disconnected"),
+            }
+            member.status.disconnected();
+        }
+        Event::ConnectError { error, retry_in } => {
+            match error {
+                ConnectError::Refused { .. } | ConnectError::Engine(CloseReason::Refused(_)) => {
+                    tracing::debug!(?retry_in, "refused");
+                }
+                error => tracing::debug!(%error, ?retry_in, "not connected"),
+            }
+            if retry_in.is_none()
+                && let Some(joined) = member.joined.take()
+            {
+                joined.send(Err(error.clone())).ok();
+            }
+        }
+        Event::Unsent { events, error } => tracing::debug!(events, %error, "not sent"),
+        Event::Message(_) | Event::Upgraded(_) | Event::Sent(_) => {}
+        Event::SentMore(_) | Event::Lagged(_) => {}
     }
 }
