@@ -25,7 +25,7 @@ use crate::session::{AckKey, Input, NamespaceKey, Session};
 use member::{Member, execute, refuse};
 
 /// How many rounds, and messages a round, one wake-up may take before readers and other tasks get their turn.
-const ROUNDS: usize = 1;
+const ROUNDS: usize = 2;
 const MESSAGES: usize = 128;
 
 /// How many commands of a namespace are taken before the next one's.
