@@ -1,7 +1,9 @@
 //! What the protocol stack costs, beside the floor and beside its peers: in the same run, so that a noisy machine does
 //! not matter.
 
+pub mod allocations;
 pub mod clock;
+pub mod codec;
 pub mod measure;
 pub mod options;
 pub mod report;
