@@ -42,7 +42,7 @@ fn count(comparison: &mut Comparison) {
         format!("{} {count}", subject.name)
     });
     let counted: Vec<_> = counted.collect();
-    println!("  {:48} {}", comparison.name, counted.join(", "));
+    println!("  {:52} {}", comparison.name, counted.join(", "));
 }
 
 fn measure(criterion: &mut Criterion, comparison: Comparison) {
