@@ -51,6 +51,13 @@ pub fn process_cpu() -> Duration {
     read(ClockId::ProcessCPUTime)
 }
 
+/// The processor time of this thread so far: what others do with the processors in the meantime is not in it. It takes a
+/// tenth of a microsecond or two to ask.
+#[must_use]
+pub fn thread_cpu() -> Duration {
+    read(ClockId::ThreadCPUTime)
+}
+
 fn read(clock: ClockId) -> Duration {
     // Neither of them is ever negative.
     clock_gettime(clock).try_into().unwrap_or_default()
@@ -68,5 +75,6 @@ mod tests {
             std::hint::black_box(vec![0_u8; 4096]);
         }
         assert!(watch.seconds() > 0.0 && monotonic() > before);
+        assert!(thread_cpu() > Duration::ZERO);
     }
 }
