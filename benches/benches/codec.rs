@@ -3,7 +3,8 @@
 //! First, a table of how often each asks for memory; then criterion's measurements. What they do is told where they are
 //! written, in `src/codec/`. `cargo bench -p benchmarks --bench codec -- 'EVENT of 1 KiB'` runs some of them.
 //!
-//! Allocations are counted while time is measured, which costs about a nanosecond for each.
+//! Times are those of this thread on the processor, so that a busy machine matters less. Allocations are counted
+//! meanwhile, which costs about a nanosecond for each.
 #![expect(
     clippy::print_stdout,
     reason = "a benchmark tells what it has measured"
