@@ -4,6 +4,7 @@
 pub mod allocations;
 pub mod clock;
 pub mod codec;
+pub mod idle;
 pub mod measure;
 pub mod options;
 pub mod report;
