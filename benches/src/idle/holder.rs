@@ -9,7 +9,7 @@ use std::time::Duration;
 use engineio::client::Http;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::{Deserialize, Serialize};
-use socketio::{Builder, Event, Transport};
+use socketio::{Builder, Event, Events, Socket, Transport};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -199,7 +199,7 @@ impl Dial {
                     .connect()
                     .await
                     .map_err(io::Error::other)?;
-                tokio::spawn(read(socket, events, counts.clone()));
+                hold(socket, events, counts.clone());
                 Ok(())
             }
             Self::Raw { port, tls } => {
@@ -217,18 +217,20 @@ impl Dial {
     }
 }
 
-/// An application that has nothing to do.
-async fn read(socket: socketio::Socket, mut events: socketio::Events, counts: Arc<Counts>) {
-    while let Some(event) = events.next().await {
-        let count = match event {
-            Event::Connected(_) => &counts.connected,
-            Event::Disconnected { .. } => &counts.lost,
-            Event::ConnectError { .. } => &counts.failed,
-            _ => continue,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-    drop(socket);
+/// An application that has nothing to do. (A block, because an `async fn` would hold its arguments twice.)
+fn hold(socket: Socket, mut events: Events, counts: Arc<Counts>) {
+    tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            let count = match event {
+                Event::Connected(_) => &counts.connected,
+                Event::Disconnected { .. } => &counts.lost,
+                Event::ConnectError { .. } => &counts.failed,
+                _ => continue,
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(socket);
+    });
 }
 
 async fn open_raw<S>(stream: S) -> io::Result<()>
@@ -241,20 +243,25 @@ where
     let (mut socket, _) = opened.map_err(io::Error::other)?;
     match socket.next().await {
         Some(Ok(Message::Text(handshake))) if handshake.starts_with("0{") => {
-            tokio::spawn(answer_pings(socket));
+            answer_pings(socket);
             Ok(())
         }
         _ => Err(io::Error::other("there is no handshake")),
     }
 }
 
-async fn answer_pings<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>) {
-    while let Some(Ok(message)) = socket.next().await {
-        let is_ping = matches!(&message, Message::Text(text) if text.as_str() == "2");
-        if is_ping && socket.send(Message::text("3")).await.is_err() {
-            return;
+fn answer_pings<S>(mut socket: WebSocketStream<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = socket.next().await {
+            let is_ping = matches!(&message, Message::Text(text) if text.as_str() == "2");
+            if is_ping && socket.send(Message::text("3")).await.is_err() {
+                return;
+            }
         }
-    }
+    });
 }
 
 #[cfg(feature = "peers")]
