@@ -14,9 +14,10 @@ use clap::{Parser, Subcommand};
 /// The server runs in a process of its own, and so does each client: ours and raw tokio-tungstenite, plain and with TLS.
 /// Measured are
 ///
-/// * what a connection adds to the resident memory of its process (Rss of /proc/PID/smaps_rollup): behind the
-///   heartbeats, less what was there behind the first 64 connections, which stay. Memory that was freed while connections were opened and that the
-///   allocator keeps counts. What the kernel keeps for a socket does not;
+/// * what a connection adds to the resident memory of its process (Rss of /proc/PID/smaps_rollup, Linux only): what is
+///   there when it does not change any more behind the heartbeats, less what was there behind the first 64
+///   connections, which stay open and are not counted. The allocator is the system's and is never told to trim: what it
+///   keeps of memory that was freed counts. What the kernel keeps for a socket does not;
 /// * the processor time of the client while the server pings each connection once in 25 s;
 /// * connections opened a second, 64 at a time;
 /// * how ours return when the server is killed and started again on the same port a second later, with the delays that
@@ -25,7 +26,7 @@ use clap::{Parser, Subcommand};
 /// Each process needs a file descriptor for each connection. The soft limit is raised as far as that; where the hard one
 /// is too low, the program says so.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, verbatim_doc_comment)]
 #[command(
     after_help = "Exit status: 0 all targets were met; 1 it could not be measured; \
     2 the command line is wrong; 3 a target was missed."

@@ -220,7 +220,7 @@ impl Plan {
             "s",
         ));
         report.add(Row::new(
-            named("most connections a second"),
+            named("attempts a second at the peak, as the server sees them"),
             found.peak_accepted as f64,
             "1/s",
         ));

@@ -24,7 +24,7 @@ async fn wait_for(server: &Server, what: impl Fn(&Seen) -> bool) -> Seen {
 }
 
 fn settings(identity: Option<&Identity>) -> Settings {
-    let mut settings = Settings::new(Duration::from_millis(200));
+    let mut settings = Settings::new(Duration::from_millis(100));
     settings.identity = identity.cloned();
     settings
 }
