@@ -56,13 +56,14 @@ impl Unread {
 
     pub(super) fn pop_front(&mut self) -> Option<Event> {
         loop {
-            if let Entry::Messages(messages) = self.0.front_mut()? {
-                if let Some(event) = messages.next() {
-                    return Some(event);
+            match self.0.pop_front()? {
+                Entry::Event(event) => return Some(event),
+                Entry::Messages(mut messages) => {
+                    if let Some(event) = messages.next() {
+                        self.0.push_front(Entry::Messages(messages));
+                        return Some(event);
+                    }
                 }
-                self.0.pop_front();
-            } else if let Entry::Event(event) = self.0.pop_front()? {
-                return Some(event);
             }
         }
     }

@@ -66,9 +66,9 @@ struct Header {
     opcode: OpCode,
 }
 
-/// The header at the start of the buffer, and the length of its payload, once it is there as a whole.
-fn header(buffer: &mut BytesMut, limit: usize) -> Result<Option<(Header, usize)>, Fault> {
-    let [first, second, rest @ ..] = &**buffer else {
+/// The header at the start of the bytes, how long it is, and how long its payload is; once it is there as a whole.
+fn header(bytes: &[u8], limit: usize) -> Result<Option<(Header, usize, usize)>, Fault> {
+    let [first, second, rest @ ..] = bytes else {
         return Ok(None);
     };
     let is_masked = second & 0x80 != 0;
@@ -78,8 +78,8 @@ fn header(buffer: &mut BytesMut, limit: usize) -> Result<Option<(Header, usize)>
         (126 | 127, ..) => return Ok(None),
         (length, ..) => (length.into(), 0),
     };
-    let size = extension + if is_masked { 4 } else { 0 };
-    if rest.len() < size {
+    let extension = extension + if is_masked { 4 } else { 0 };
+    if rest.len() < extension {
         return Ok(None);
     }
     let header = Header {
@@ -93,10 +93,10 @@ fn header(buffer: &mut BytesMut, limit: usize) -> Result<Option<(Header, usize)>
     {
         return Err(Fault::Opcode(opcode));
     }
-    buffer.advance(2 + size);
     let length = usize::try_from(length).ok();
     let length = length.filter(|length| *length <= limit);
-    Ok(Some((header, length.ok_or(Fault::TooLong(limit))?)))
+    let length = length.ok_or(Fault::TooLong(limit))?;
+    Ok(Some((header, 2 + extension, length)))
 }
 
 /// What section 5 asks of a frame by itself.
@@ -119,26 +119,19 @@ fn check(header: Header, length: usize) -> Result<(), Fault> {
 pub(super) struct Reader {
     /// The most bytes of a message, over all its fragments.
     limit: usize,
-    /// The frame whose payload is not there as a whole.
-    awaited: Option<Awaited>,
+    /// The frame whose payload is read into memory of its own: there is, and comes, nothing else in the buffer, which has
+    /// room for just that.
+    alone: Option<(Header, usize)>,
     /// What is there of a fragmented message, and whether that is text.
     fragments: Option<(bool, BytesMut)>,
     closed: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Awaited {
-    header: Header,
-    length: usize,
-    /// Nothing else is, or is to be, in the buffer, which has room for just the payload.
-    is_alone: bool,
 }
 
 impl Reader {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
-            awaited: None,
+            alone: None,
             fragments: None,
             closed: false,
         }
@@ -156,36 +149,31 @@ impl Reader {
 
     /// How many bytes are to be read into the room that is left in the buffer, and no more than those.
     pub(super) fn missing(&self, buffer: &BytesMut) -> Option<usize> {
-        let awaited = self.awaited.filter(|awaited| awaited.is_alone)?;
-        Some(awaited.length - buffer.len())
+        self.alone.map(|(_, length)| length - buffer.len())
     }
 
     fn frame(&mut self, buffer: &mut BytesMut) -> Result<Option<(Header, Bytes)>, Fault> {
-        let awaited = match self.awaited.take() {
-            Some(awaited) => awaited,
+        let (header, before, length) = match self.alone {
+            Some((header, length)) => (header, 0, length),
             None => match header(buffer, self.limit)? {
-                Some((header, length)) => {
-                    let is_alone = length > LONG && length > buffer.len();
-                    if is_alone {
-                        set_apart(length, buffer);
-                    }
-                    Awaited {
-                        header,
-                        length,
-                        is_alone,
-                    }
-                }
+                Some(found) => found,
                 None => return Ok(None),
             },
         };
-        let Awaited { header, length, .. } = awaited;
-        if buffer.len() < length {
-            self.awaited = Some(awaited);
+        if buffer.len() < before + length {
+            if length > LONG && self.alone.is_none() {
+                buffer.advance(before);
+                set_apart(length, buffer);
+                self.alone = Some((header, length));
+            }
             return Ok(None);
         }
+        self.alone = None;
         // Not before the payload is there: what comes instead of frames is told by its text, and that takes some.
         check(header, length)?;
-        Ok(Some((header, buffer.split_to(length).freeze())))
+        let mut payload = buffer.split_to(before + length).freeze();
+        payload.advance(before);
+        Ok(Some((header, payload)))
     }
 
     fn message(&mut self, header: Header, payload: Bytes) -> Result<Option<Message>, Fault> {
