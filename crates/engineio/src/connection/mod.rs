@@ -81,13 +81,18 @@ impl Connection {
         if !self.is_closed() {
             self.stats.received_bytes(input.len());
         }
-        match &self.state {
-            State::Opening(opening) => {
+        match (&self.state, input) {
+            (State::Open(open), Input::Frame(frame))
+                if matches!(open.carrier, Carrier::WebSocket) =>
+            {
+                self.handle_frame(now, frame);
+            }
+            (State::Open(_), input) => self.handle_while_open(now, input),
+            (State::Opening(opening), input) => {
                 let transport = opening.transport;
                 self.handle_while_opening(now, transport, input);
             }
-            State::Open(_) => self.handle_while_open(now, input),
-            State::Closed => {}
+            (State::Closed, _) => {}
         }
     }
 
@@ -313,14 +318,6 @@ impl Connection {
                 self.handle_probe(now, input);
             }
             (input, Carrier::Draining { .. }) => self.handle_probe(now, input),
-            (Input::Frame(frame), Carrier::WebSocket) => {
-                match self.read_frame(frame) {
-                    // Means nothing over WebSocket, to either official side; the WebSocket close does.
-                    Ok(Packet::Close) => {}
-                    Ok(packet) => self.handle_packet(now, packet),
-                    Err(error) => self.broken(now, error),
-                }
-            }
             (Input::WebSocketClosed(code), Carrier::WebSocket) => {
                 self.closed(CloseReason::Remote { code });
             }
@@ -328,6 +325,16 @@ impl Connection {
             (Input::WebSocketRefused(refusal), Carrier::WebSocket) => self.closed(refusal.into()),
             // The late words of a probe that was given up.
             _ => {}
+        }
+        self.flush(now);
+    }
+
+    fn handle_frame(&mut self, now: Instant, frame: Frame) {
+        match self.read_frame(frame) {
+            // Means nothing over WebSocket, to either official side; the WebSocket close does.
+            Ok(Packet::Close) => {}
+            Ok(packet) => self.handle_packet(now, packet),
+            Err(error) => self.broken(now, error),
         }
         self.flush(now);
     }
@@ -369,35 +376,46 @@ impl Connection {
     }
 
     fn handle_packet(&mut self, now: Instant, packet: Packet) {
-        if let State::Open(open) = &mut self.state {
-            let round_trip = open.heartbeat.received(now, &packet);
-            self.stats.heartbeat_rtt = round_trip.or(self.stats.heartbeat_rtt);
-            // A ping that comes before our answer to another one has left was not sent behind that.
-            let pinged = !self.beat_waits && open.heartbeat.counts(now, &packet);
-            if pinged || round_trip.is_some() {
-                self.stats.heartbeats = self.stats.heartbeats.saturating_add(1);
-            }
-        }
-        match (&mut self.state, packet) {
-            (State::Opening(opening), Packet::Open(data)) => {
+        match &mut self.state {
+            State::Opening(opening) => {
                 let transport = opening.transport;
-                self.handle_open(now, transport, &data);
-            }
-            (State::Opening(_), _) => self.opening_failed(now, ProtocolError::NoHandshake.into()),
-            (State::Open(open), Packet::Ping(_)) => {
-                // One answer is enough for any number of pings, and none is due behind a close.
-                if open.heartbeat.answers_pings()
-                    && open.closing.is_none()
-                    && !std::mem::replace(&mut self.beat_waits, true)
-                {
-                    self.enqueue(Packet::Pong("".into()));
+                match packet {
+                    Packet::Open(data) => self.handle_open(now, transport, &data),
+                    _ => self.opening_failed(now, ProtocolError::NoHandshake.into()),
                 }
             }
-            (State::Open(_), Packet::Message(message)) => {
-                self.events.push_back(Event::Message(message));
+            State::Open(open) => {
+                let round_trip = open.heartbeat.received(now, &packet);
+                if round_trip.is_some() {
+                    self.stats.heartbeat_rtt = round_trip;
+                    self.stats.heartbeats = self.stats.heartbeats.saturating_add(1);
+                }
+                match packet {
+                    Packet::Message(message) => self.events.push_back(Event::Message(message)),
+                    Packet::Ping(_) => self.pinged(now),
+                    // Legal packets at the wrong time: the reference client tolerates them, so servers may send them.
+                    _ => {}
+                }
             }
-            // Legal packets at the wrong time: the reference client tolerates them, so servers may send them.
-            (State::Open(_) | State::Closed, _) => {}
+            State::Closed => {}
+        }
+    }
+
+    /// The server's turn in the heartbeat.
+    fn pinged(&mut self, now: Instant) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        // A ping that comes before our answer to another one has left was not sent behind that.
+        if !self.beat_waits && open.heartbeat.counts(now) {
+            self.stats.heartbeats = self.stats.heartbeats.saturating_add(1);
+        }
+        // One answer is enough for any number of pings, and none is due behind a close.
+        if open.heartbeat.answers_pings()
+            && open.closing.is_none()
+            && !std::mem::replace(&mut self.beat_waits, true)
+        {
+            self.enqueue(Packet::Pong("".into()));
         }
     }
 

@@ -325,13 +325,13 @@ impl Heartbeat {
         matches!(self.turn, Turn::Server { .. })
     }
 
-    /// Whether a packet is a ping that was sent behind the one that was counted before it had come.
+    /// Whether a ping of the server was sent behind the one that was counted before it had come.
     ///
     /// The reference server waits for our answer, and then for the interval. Others, such as netty-socketio, ping at an
     /// interval whatever comes back: a link that has hung brings several at once, and all of them may be old. Half of
     /// the interval, because clocks are not exact.
-    pub(super) fn counts(&mut self, now: Instant, packet: &Packet) -> bool {
-        let (Turn::Server { counted }, Packet::Ping(_)) = (&mut self.turn, packet) else {
+    pub(super) fn counts(&mut self, now: Instant) -> bool {
+        let Turn::Server { counted } = &mut self.turn else {
             return false;
         };
         let counts =
