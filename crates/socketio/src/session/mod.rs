@@ -500,13 +500,13 @@ impl Session {
     /// The next thing to tell the user of a namespace.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<(NamespaceKey, Event)> {
-        let (key, event) = self.events.pop_front()?;
+        let told = self.events.pop_front()?;
         // What was told at once, such as the events of one long poll, leaves no large queue behind.
         if self.events.is_empty() && self.events.capacity() > SPARE_EVENTS {
             self.events = VecDeque::new();
         }
-        self.told(key, &event);
-        Some((key, event))
+        self.told(told.0, &told.1);
+        Some(told)
     }
 
     /// The next thing to tell the user of this namespace, whatever there is to tell others before.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use socketio_codec::Packet;
+use socketio_codec::{Namespace, Packet};
 
 use super::link::{Link, Loss};
 use super::namespace::{AckTicket, NamespaceKey, Phase, State};
@@ -16,6 +16,11 @@ impl Session {
             return;
         };
         match link.decode(message) {
+            Ok(Some(Packet::Event {
+                namespace,
+                id,
+                event,
+            })) => self.handle_event(now, &namespace, id, event),
             Ok(Some(packet)) => {
                 if !self.handle_sign(now, &packet) {
                     self.handle_packet(now, packet);
@@ -23,6 +28,47 @@ impl Session {
             }
             Ok(None) => {}
             Err(error) => self.fail_link(now, &Loss::Decode(error)),
+        }
+    }
+
+    #[inline]
+    fn handle_event(
+        &mut self,
+        now: Instant,
+        namespace: &Namespace,
+        id: Option<u64>,
+        event: socketio_codec::Event,
+    ) {
+        let Some(index) = self.index_of(namespace) else {
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let (key, generation) = (slot.key(index), slot.generation);
+        let State::Active(active) = &mut slot.state else {
+            return;
+        };
+        match &mut active.phase {
+            Phase::Joined { .. } => {
+                if let Some(recovery) = &mut active.recovery
+                    && id.is_none()
+                {
+                    recovery.received(now, &event);
+                }
+                self.events
+                    .push_back((key, received(key, generation, event, id)));
+            }
+            Phase::Joining { held, .. } => {
+                if !held.push(event, id, &self.config.limits) {
+                    self.fail_link(now, &Loss::TooManyHeldEvents);
+                }
+            }
+            Phase::Waiting
+            | Phase::Pausing { .. }
+            | Phase::Asking(_)
+            | Phase::Queued { .. }
+            | Phase::Behind { .. } => {}
         }
     }
 
@@ -37,33 +83,6 @@ impl Session {
         };
         let key = slot.key(index);
         match packet {
-            Packet::Event { id, event, .. } => {
-                let generation = slot.generation;
-                let State::Active(active) = &mut slot.state else {
-                    return;
-                };
-                match &mut active.phase {
-                    Phase::Joined { .. } => {
-                        if let Some(recovery) = &mut active.recovery
-                            && id.is_none()
-                        {
-                            recovery.received(now, &event);
-                        }
-                        self.events
-                            .push_back((key, received(key, generation, event, id)));
-                    }
-                    Phase::Joining { held, .. } => {
-                        if !held.push(event, id, &self.config.limits) {
-                            self.fail_link(now, &Loss::TooManyHeldEvents);
-                        }
-                    }
-                    Phase::Waiting
-                    | Phase::Pausing { .. }
-                    | Phase::Asking(_)
-                    | Phase::Queued { .. }
-                    | Phase::Behind { .. } => {}
-                }
-            }
             Packet::Ack { id, args, .. } => {
                 let ack = AckKey { namespace: key, id };
                 if !slot.is_joined() || self.try_acknowledged(now, ack, &args) {
@@ -89,6 +108,7 @@ impl Session {
 }
 
 /// An event of the server as its namespace's user sees it.
+#[inline]
 pub(super) fn received(
     namespace: NamespaceKey,
     generation: u64,
