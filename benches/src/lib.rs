@@ -7,4 +7,6 @@ pub mod codec;
 pub mod idle;
 pub mod measure;
 pub mod options;
+pub mod raw;
 pub mod report;
+pub mod server;
