@@ -51,7 +51,7 @@ pub enum Wire {
 pub enum Job {
     /// Sends [`EVENT`] so many times, as fast as the socket takes it.
     Flood(u64),
-    /// Reads so many messages, and then sends [`DONE`]; again and again.
+    /// Reads, and sends [`DONE`] each time that so many messages have come; at least one.
     Swallow(u64),
     /// Answers each message: raw, with itself; a Socket.IO event that has an id, with an acknowledgement without
     /// arguments. What one read has brought is answered with one write.
@@ -118,7 +118,10 @@ impl Job {
     fn from_name(name: &str) -> Option<Self> {
         match name.split_once('-') {
             Some(("flood", events)) => events.parse().ok().map(Self::Flood),
-            Some(("swallow", messages)) => messages.parse().ok().map(Self::Swallow),
+            Some(("swallow", messages)) => {
+                let messages = messages.parse().ok().filter(|messages| *messages > 0);
+                messages.map(Self::Swallow)
+            }
             None if name == "echo" => Some(Self::Echo),
             _ => None,
         }
@@ -158,11 +161,7 @@ fn serve(socket: &TcpStream) -> io::Result<()> {
             flood(socket, events)?;
             connection.swallow(u64::MAX)
         }
-        Job::Swallow(messages) => loop {
-            connection.swallow(messages)?;
-            connection.outgoing.text(DONE.as_bytes());
-            connection.outgoing.flush()?;
-        },
+        Job::Swallow(messages) => connection.swallow(messages),
         Job::Echo => connection.echo(),
     }
 }
@@ -210,21 +209,21 @@ impl Connection<'_> {
 
     fn swallow(&mut self, messages: u64) -> io::Result<()> {
         let mut swallowed = 0;
-        while swallowed < messages {
+        loop {
             while let Some(frame) = self.incoming.next()? {
                 match frame {
-                    Frame::Message(message) => {
-                        swallowed += u64::from(is_event(self.wire, message));
-                    }
+                    Frame::Message(message) if is_event(self.wire, message) => swallowed += 1,
+                    Frame::Message(_) => {}
                     Frame::Control(code, content) => self.outgoing.answer(code, content)?,
+                }
+                if swallowed == messages {
+                    swallowed = 0;
+                    self.outgoing.text(DONE.as_bytes());
                 }
             }
             self.outgoing.flush()?;
-            if swallowed < messages {
-                self.incoming.read()?;
-            }
+            self.incoming.read()?;
         }
-        Ok(())
     }
 
     fn echo(&mut self) -> io::Result<()> {
