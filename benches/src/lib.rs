@@ -10,3 +10,4 @@ pub mod options;
 pub mod raw;
 pub mod report;
 pub mod server;
+pub mod throughput;

@@ -1,0 +1,60 @@
+//! Events a second: received, emitted, acknowledged.
+
+use std::error::Error;
+use std::io::{Write as _, stderr, stdout};
+use std::process::ExitCode;
+
+use benchmarks::options::Options;
+use benchmarks::report::Report;
+use benchmarks::throughput;
+use benchmarks::throughput::client::Run;
+use clap::{Parser, Subcommand};
+
+/// Measures how fast small events are received, emitted and acknowledged, beside raw WebSocket and other clients.
+///
+/// A minimal server runs in this process, on the loopback interface, and each client in a process of its own, one after
+/// the other, in several rounds. Compared are the medians of ratios within a round. Clients run on tokio's
+/// current-thread runtime unless a row says otherwise. Other clients (rust_socketio; the JavaScript client where Node.js
+/// and npm are; python-socketio where Python 3 is) need a build with `--features peers`, and the network once, to be
+/// installed below the target directory.
+///
+/// Exit status: 0 all targets met; 1 something could not be measured; 2 the command line; 3 a target was missed.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs one client. The program calls itself with it.
+    #[command(hide = true)]
+    Client(Run),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Command::Client(run)) => client(run),
+        None => measure(cli.options),
+    };
+    result.unwrap_or_else(|error| {
+        writeln!(stderr(), "throughput: {error}").ok();
+        ExitCode::FAILURE
+    })
+}
+
+fn measure(options: Options) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+    let mut report = Report::new(options);
+    throughput::rows(&mut report, options)?;
+    Ok(report.finish())
+}
+
+fn client(run: Run) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+    let outcome = serde_json::to_string(&run.here()?)?;
+    writeln!(stdout(), "{outcome}")?;
+    Ok(ExitCode::SUCCESS)
+}
