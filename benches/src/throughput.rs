@@ -124,9 +124,12 @@ impl Bench<'_> {
         let contenders = vec![
             two("ours", 50_000, Subject::Receive),
             two("raw + RawValue", 60_000, Subject::RawReceiveJson),
+            #[cfg(feature = "peers")]
+            two("rust_socketio", 6_000, Subject::RustSocketioReceive),
         ];
         let of = self.measure("receive small events, two workers", contenders)?;
         self.compare(&of, "raw + RawValue", Figure::Rate, None);
+        self.compare(&of, "rust_socketio", Figure::Rate, None);
         self.compare(&of, "raw + RawValue", Figure::Cpu, None);
         Ok(())
     }
@@ -201,24 +204,27 @@ impl Bench<'_> {
         Ok(Measured { what, contenders })
     }
 
-    /// Adds the row that compares ours with one of the others, where it was there.
     fn compare(&mut self, of: &Measured, floor: &str, figure: Figure, target: Option<Target>) {
-        let (Some(ours), Some(samples)) = (of.samples("ours", figure), of.samples(floor, figure))
-        else {
-            return;
-        };
-        let (detail, unit) = match figure {
-            Figure::Rate => ("", EVENTS),
-            Figure::Micros => ("", MICROS),
-            Figure::Cpu => (", CPU", MICROS),
-        };
-        let name = format!("{}{detail} / {floor}", of.what);
-        let row = Row::compared(name, &ours, &samples, unit);
-        self.report.add(match target {
-            Some(target) => row.wanted(target),
-            None => row,
-        });
+        if let Some(row) = compared(of, floor, figure, target) {
+            self.report.add(row);
+        }
     }
+}
+
+/// The row that compares ours with one of the others, where it was there.
+fn compared(of: &Measured, floor: &str, figure: Figure, target: Option<Target>) -> Option<Row> {
+    let (ours, samples) = (of.samples("ours", figure)?, of.samples(floor, figure)?);
+    let (detail, unit) = match figure {
+        Figure::Rate => ("", EVENTS),
+        Figure::Micros => ("", MICROS),
+        Figure::Cpu => (", CPU", MICROS),
+    };
+    let name = format!("{}{detail} / {floor}", of.what);
+    let row = Row::compared(name, &ours, &samples, unit);
+    Some(match target {
+        Some(target) => row.wanted(target),
+        None => row,
+    })
 }
 
 /// What has run, with its outcomes.
@@ -270,6 +276,53 @@ impl Contender {
             program,
             part,
             outcomes: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_compare_ours_with_those_that_were_there() {
+        let contender = |name, seconds: &[f64]| Contender {
+            outcomes: seconds
+                .iter()
+                .map(|&seconds| Outcome {
+                    events: 10,
+                    seconds,
+                    cpu_seconds: seconds * 2.0,
+                })
+                .collect(),
+            ..Contender::own(name, 1, Subject::Receive, Threads::One)
+        };
+        let of = Measured {
+            what: "x",
+            contenders: vec![
+                contender("ours", &[1.0, 4.0, 2.0]),
+                contender("y", &[2.0, 2.0, 5.0]),
+            ],
+        };
+        let at_least_two = Some(Target::AtLeast(2.0));
+        let row = |name, figure, target| compared(&of, name, figure, target);
+        assert_eq!(row("z", Figure::Rate, at_least_two), None);
+        for (figure, expected) in [
+            (
+                Figure::Rate,
+                r#"{"name":"x / y","value":5.0,"unit":"events/s","floor":5.0,"ratio":2.0,"target":">= 2","met":true}"#,
+            ),
+            (
+                Figure::Micros,
+                r#"{"name":"x / y","value":200000.0,"unit":"µs","floor":200000.0,"ratio":0.5,"target":">= 2","met":false}"#,
+            ),
+            (
+                Figure::Cpu,
+                r#"{"name":"x, CPU / y","value":400000.0,"unit":"µs","floor":400000.0,"ratio":0.5,"target":">= 2","met":false}"#,
+            ),
+        ] {
+            let row = row("y", figure, at_least_two).unwrap();
+            assert_eq!(serde_json::to_string(&row).unwrap(), expected);
         }
     }
 }

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use benchmarks::options::Options;
 use benchmarks::report::Report;
+use benchmarks::server::Server;
 use benchmarks::throughput;
-use benchmarks::throughput::client::Run;
-use clap::{Parser, Subcommand};
+use benchmarks::throughput::client::{Run, Subject, Threads};
+use clap::{Parser, Subcommand, ValueEnum as _};
 
 /// Measures how fast small events are received, emitted and acknowledged, beside raw WebSocket and other clients.
 ///
@@ -33,12 +34,19 @@ enum Command {
     /// Runs one client. The program calls itself with it.
     #[command(hide = true)]
     Client(Run),
+    /// Runs the server alone, and tells how each client is run against it: under a profiler, for example.
+    Serve {
+        /// How many events are the warm-up. Ten times as many are measured then.
+        #[arg(long, default_value_t = 100_000)]
+        part: u64,
+    },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Some(Command::Client(run)) => client(run),
+        Some(Command::Serve { part }) => serve(part),
         None => measure(cli.options),
     };
     result.unwrap_or_else(|error| {
@@ -57,4 +65,15 @@ fn client(run: Run) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let outcome = serde_json::to_string(&run.here()?)?;
     writeln!(stdout(), "{outcome}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn serve(part: u64) -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
+    let server = Server::start()?;
+    for subject in Subject::value_variants() {
+        let args = Run::new(*subject, Threads::One, &server, part).args();
+        writeln!(stdout(), "throughput {}", args.join(" "))?;
+    }
+    loop {
+        std::thread::park();
+    }
 }

@@ -96,8 +96,7 @@ pub struct Outcome {
 
 impl Subject {
     /// How it connects to the server.
-    #[must_use]
-    pub fn url(self, server: &Server, part: u64) -> String {
+    fn url(self, server: &Server, part: u64) -> String {
         let (wire, job) = match self {
             Self::RawReceive | Self::RawReceiveJson => (Wire::Raw, flood(part)),
             Self::RawEmit | Self::RawEmitBatched => (Wire::Raw, Job::Swallow(part)),
@@ -149,6 +148,29 @@ impl Threads {
 }
 
 impl Run {
+    /// Of a client that finds its server there.
+    #[must_use]
+    pub fn new(subject: Subject, threads: Threads, server: &Server, part: u64) -> Self {
+        Self {
+            subject,
+            threads,
+            url: subject.url(server, part),
+            part,
+        }
+    }
+
+    /// The command line to run it with, in a process of its own.
+    #[must_use]
+    pub fn args(&self) -> [String; 5] {
+        [
+            "client".to_owned(),
+            name(&self.subject),
+            name(&self.threads),
+            self.url.clone(),
+            self.part.to_string(),
+        ]
+    }
+
     /// Runs the client in this process.
     ///
     /// # Errors
@@ -163,6 +185,12 @@ impl Run {
         });
         runtime.block_on(work)??
     }
+}
+
+/// On the command line.
+fn name(value: &impl ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 impl Outcome {

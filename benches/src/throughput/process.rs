@@ -3,9 +3,7 @@
 use std::env;
 use std::process::{Command, Stdio};
 
-use clap::ValueEnum;
-
-use super::client::{Failure, Outcome, Subject, Threads, flood};
+use super::client::{Failure, Outcome, Run, Subject, Threads, flood};
 use super::peers::Peer;
 use crate::server::{Job, Server, Wire};
 
@@ -23,8 +21,7 @@ impl Program {
         let mut command = match self {
             Self::Own { subject, threads } => {
                 let mut command = Command::new(env::current_exe()?);
-                command.args(["client", &name(subject), &name(threads)]);
-                command.arg(subject.url(server, part));
+                command.args(Run::new(*subject, *threads, server, part).args());
                 command
             }
             Self::Peer { peer, task } => {
@@ -34,21 +31,15 @@ impl Program {
                 };
                 let mut command = peer.command();
                 command.arg(task).arg(server.url(Wire::SocketIo, job));
+                command.arg(part.to_string());
                 command
             }
         };
-        command.arg(part.to_string()).stdin(Stdio::null());
-        let output = command.output()?;
+        let output = command.stdin(Stdio::null()).output()?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(format!("{}: {}", output.status, said.trim()).into());
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
-}
-
-/// On the command line.
-fn name(value: &impl ValueEnum) -> String {
-    let value = value.to_possible_value();
-    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
