@@ -89,10 +89,10 @@ impl Bench<'_> {
             own("raw WebSocket", 100_000, Subject::RawReceive),
         ];
         #[cfg(feature = "peers")]
-        contenders.push(own("rust_socketio", 6_000, Subject::RustSocketioReceive));
+        contenders.push(own("rust_socketio", 10_000, Subject::RustSocketioReceive));
         contenders.extend(Contender::peer(
             "JavaScript",
-            6_000,
+            10_000,
             "receive",
             &peers.javascript,
         ));
@@ -125,7 +125,7 @@ impl Bench<'_> {
             two("ours", 50_000, Subject::Receive),
             two("raw + RawValue", 60_000, Subject::RawReceiveJson),
             #[cfg(feature = "peers")]
-            two("rust_socketio", 6_000, Subject::RustSocketioReceive),
+            two("rust_socketio", 10_000, Subject::RustSocketioReceive),
         ];
         let of = self.measure("receive small events, two workers", contenders)?;
         self.compare(&of, "raw + RawValue", Figure::Rate, None);
