@@ -2,9 +2,11 @@
 //! not matter.
 
 pub mod allocations;
+pub mod cargo;
 pub mod clock;
 pub mod codec;
 pub mod idle;
+pub mod compile;
 pub mod measure;
 pub mod options;
 pub mod raw;
