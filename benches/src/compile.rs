@@ -81,7 +81,10 @@ impl Package {
         fs::write(package.folder.join("Cargo.toml"), manifest)?;
         let lock = cargo::workspace().join("Cargo.lock");
         fs::copy(lock, package.folder.join("Cargo.lock"))?;
-        cargo::text(package.cargo().args(["fetch", "--quiet"]))?;
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let host = cargo::text(Command::new(rustc).args(["--print", "host-tuple"]))?;
+        let fetch = ["fetch", "--quiet", "--target", host.trim()];
+        cargo::text(package.cargo().args(fetch))?;
         Ok(package)
     }
 

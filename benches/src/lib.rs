@@ -11,5 +11,6 @@ pub mod measure;
 pub mod options;
 pub mod raw;
 pub mod report;
+pub mod results;
 pub mod server;
 pub mod throughput;
