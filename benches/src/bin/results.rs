@@ -9,7 +9,7 @@ use benchmarks::cargo;
 use benchmarks::options::Options;
 use benchmarks::report::Report;
 use benchmarks::results::chart::charts;
-use benchmarks::results::page::{Page, by_hand};
+use benchmarks::results::page::{Page, by_hand, missing};
 use benchmarks::results::{Part, Program, Setting, picture};
 use clap::Parser;
 
@@ -92,6 +92,10 @@ fn run(cli: &Cli, report: &mut Report) -> io::Result<bool> {
             misses: by_hand(&committed),
         };
         write(&output, &page)?;
+    }
+    let page = fs::read_to_string(output.join(PAGE))?;
+    for wanted in missing(&page) {
+        report.skipped(format_args!("a target, that of `{wanted}`"));
     }
     writeln!(stderr(), "written: {}", output.join(PAGE).display())?;
     Ok(parts.iter().all(|part| part.failure.is_none()))

@@ -43,6 +43,16 @@ impl Setting {
         for name in CRATES {
             versions.extend(locked(&lock, name).map(|version| (name.to_owned(), version)));
         }
+        let peers = workspace.join("benches").join("peers");
+        let read = |file: &str| fs::read_to_string(peers.join(file)).unwrap_or_default();
+        let javascript = npm_locked(&read("js/package-lock.json"), "socket.io-client");
+        let python = pip_pinned(&read("python/requirements.txt"), "python-socketio");
+        for (name, version) in [
+            ("socket.io-client", javascript),
+            ("python-socketio", python),
+        ] {
+            versions.extend(version.map(|version| (name.to_owned(), version)));
+        }
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let rustc = said(Command::new(rustc).arg("--version"));
         let node = said(Command::new("node").arg("--version"));
@@ -62,12 +72,6 @@ impl Setting {
             machine: machine(),
             versions,
         }
-    }
-
-    /// Adds a version, where there is one.
-    pub fn add(&mut self, name: &str, version: Option<String>) {
-        self.versions
-            .extend(version.map(|version| (name.to_owned(), version)));
     }
 }
 
@@ -143,6 +147,21 @@ fn locked(lock: &str, name: &str) -> Option<String> {
     newest
 }
 
+/// The version of a package in a lock file of npm.
+fn npm_locked(lock: &str, name: &str) -> Option<String> {
+    let lock: serde_json::Value = serde_json::from_str(lock).ok()?;
+    let package = lock.get("packages")?.get(format!("node_modules/{name}"))?;
+    Some(package.get("version")?.as_str()?.to_owned())
+}
+
+/// The version of a package in a file of pip's requirements.
+fn pip_pinned(requirements: &str, name: &str) -> Option<String> {
+    requirements.lines().find_map(|line| {
+        let version = line.strip_prefix(name)?.strip_prefix("==")?;
+        Some(version.split_whitespace().next()?.to_owned())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +175,11 @@ mod tests {
         let lock = "[[package]]\nname = \"x\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"x\"\nversion = \"2.0.0\"\ndependencies = [\n \"y\",\n]\n";
         assert_eq!(locked(lock, "x").unwrap(), "2.0.0");
         assert_eq!(locked(lock, "y"), None);
+        let lock = r#"{"packages":{"":{},"node_modules/x":{"version":"1.2.3"}}}"#;
+        assert_eq!(npm_locked(lock, "x").unwrap(), "1.2.3");
+        assert_eq!(npm_locked(lock, "y"), None);
+        assert_eq!(pip_pinned("x-y==1.0\nx==2.0 # z\n", "x").unwrap(), "2.0");
+        assert_eq!(pip_pinned("", "x"), None);
     }
 
     #[test]

@@ -12,6 +12,26 @@ const HAND: (&str, &str) = (
     "<!-- By hand until here. -->",
 );
 
+const INCOMPLETE: &str = "**Incomplete:**";
+const QUICK: &str = "**A first look (`--quick`), with fewer and shorter rounds:**";
+
+/// How the names of the rows begin that tell whether the targets of the project are met: one for each target. A row may be
+/// missing where a peer is not installed.
+const WANTED: [&str; 12] = [
+    "decode EVENT of ",
+    "allocations: decode EVENT of ",
+    "encode EVENT of ",
+    "allocations: encode EVENT of ",
+    "decode payload",
+    "receive small events / raw + RawValue",
+    "receive small events / rust_socketio",
+    "receive small events / JavaScript",
+    "emit small events / raw",
+    "ack round trip, one at a time / raw",
+    "idle connection, plain: resident",
+    "10000 idle connections, plain",
+];
+
 /// All that the page says.
 #[derive(Debug)]
 pub struct Page<'a> {
@@ -33,8 +53,22 @@ pub fn by_hand(page: &str) -> &str {
     words.map(|(words, _)| words.trim()).unwrap_or_default()
 }
 
-/// Rows of the page that have a target, by name. The first table has them all.
-pub fn targets(page: &str) -> impl Iterator<Item = &str> {
+/// The targets of the project about which a page says nothing.
+#[must_use]
+pub fn missing(page: &str) -> Vec<&'static str> {
+    let names: Vec<_> = targets(page).collect();
+    let told = |wanted: &str| names.iter().any(|name| name.starts_with(wanted));
+    WANTED.into_iter().filter(|wanted| !told(wanted)).collect()
+}
+
+/// Whether a page has all rows of all programs, measured in full length.
+#[must_use]
+pub fn is_complete(page: &str) -> bool {
+    missing(page).is_empty() && !page.contains(INCOMPLETE) && !page.contains(QUICK)
+}
+
+/// The rows of the page that have a target, by name: those of the first table.
+fn targets(page: &str) -> impl Iterator<Item = &str> {
     let table = page
         .lines()
         .skip_while(|line| *line != "## Targets")
@@ -64,8 +98,8 @@ impl Page<'_> {
         } = self.setting;
         writeln!(page, "# Results\n")?;
         let how = match self.quick {
-            true => "**A first look (`--quick`), with fewer and shorter rounds:** measured",
-            false => "Measured",
+            true => format!("{QUICK} measured"),
+            false => "Measured".to_owned(),
         };
         writeln!(
             page,
@@ -110,10 +144,10 @@ impl Page<'_> {
     fn write_part(&self, page: &mut String, program: Program) -> fmt::Result {
         writeln!(page, "## {}\n\n`{}`\n", program.title(), program.command())?;
         let Some(part) = self.parts.iter().find(|part| part.program == program) else {
-            return writeln!(page, "**Incomplete:** it has not run.\n");
+            return writeln!(page, "{INCOMPLETE} it has not run.\n");
         };
         if let Some(failure) = &part.failure {
-            writeln!(page, "**Incomplete:** {failure}\n")?;
+            writeln!(page, "{INCOMPLETE} {failure}\n")?;
         }
         if !part.rows.is_empty() {
             writeln!(page, "{}", Table(&part.rows))?;
@@ -203,12 +237,44 @@ mod tests {
     }
 
     #[test]
-    fn its_targets_can_be_read() {
+    fn what_is_not_told_is_missing() {
         let page = page("");
+        let names: Vec<_> = targets(&page).collect();
         let expected = [
             "receive small events / raw + RawValue",
             "emit small events / raw tokio-tungstenite",
         ];
-        assert_eq!(targets(&page).collect::<Vec<_>>(), expected);
+        assert_eq!(names, expected);
+        assert_eq!(missing(&page).len(), WANTED.len() - 2);
+    }
+
+    #[test]
+    fn a_complete_page_tells_of_each_target_at_full_length() {
+        let row = |name| Row::new(format!("{name} …"), 1.0, "ns");
+        let rows = WANTED.map(|name| row(name).wanted(Target::AtMost(1.0)));
+        let mut parts = Program::ALL.map(|program| Part {
+            program,
+            rows: rows.to_vec(),
+            skipped: Vec::new(),
+            failure: None,
+        });
+        let setting = Setting {
+            date: String::new(),
+            machine: String::new(),
+            versions: Vec::new(),
+        };
+        let complete = |parts: &[Part], quick| {
+            let page = Page {
+                setting: &setting,
+                quick,
+                parts,
+                misses: "",
+            };
+            is_complete(&page.write())
+        };
+        assert!(complete(&parts, false) && !complete(&parts, true));
+        assert!(!complete(&parts[1..], false));
+        parts[0].failure = Some("x".to_owned());
+        assert!(!complete(&parts, false));
     }
 }
