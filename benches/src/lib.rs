@@ -7,6 +7,7 @@ pub mod clock;
 pub mod codec;
 pub mod idle;
 pub mod compile;
+pub mod latency;
 pub mod measure;
 pub mod options;
 pub mod raw;

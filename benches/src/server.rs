@@ -11,7 +11,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use crate::clock::monotonic;
 use frame::{Frame, Incoming, Outgoing, bad};
 
 /// The smallest event that a program is likely to send: 33 bytes with the prefixes of the protocols.
@@ -19,6 +21,9 @@ pub const EVENT: &str = r#"42["msg",{"id":12345,"name":"x"}]"#;
 
 /// What the server sends when it has [swallowed](Job::Swallow) the last message. Over raw WebSocket too.
 pub const DONE: &str = r#"42["done"]"#;
+
+/// From one [paced](Job::Pace) event to the next.
+pub const PACE: Duration = Duration::from_millis(1);
 
 /// How much of a flood is encoded once and then written again and again, with one system call each.
 const CHUNK: usize = 256 * 1024;
@@ -51,6 +56,9 @@ pub enum Wire {
 pub enum Job {
     /// Sends [`EVENT`] so many times, as fast as the socket takes it.
     Flood(u64),
+    /// Sends so many events, one each [`PACE`]: `42["msg",{"at":…}]`, with the nanoseconds of
+    /// [`monotonic`] right before it is written.
+    Pace(u64),
     /// Reads, and sends [`DONE`] each time that so many messages have come; at least one.
     Swallow(u64),
     /// Answers each message: raw, with itself; a Socket.IO event that has an id, with an acknowledgement without
@@ -110,6 +118,7 @@ impl Job {
     fn name(self) -> String {
         match self {
             Self::Flood(events) => format!("flood-{events}"),
+            Self::Pace(events) => format!("pace-{events}"),
             Self::Swallow(messages) => format!("swallow-{messages}"),
             Self::Echo => "echo".to_owned(),
         }
@@ -118,6 +127,7 @@ impl Job {
     fn from_name(name: &str) -> Option<Self> {
         match name.split_once('-') {
             Some(("flood", events)) => events.parse().ok().map(Self::Flood),
+            Some(("pace", events)) => events.parse().ok().map(Self::Pace),
             Some(("swallow", messages)) => {
                 let messages = messages.parse().ok().filter(|messages| *messages > 0);
                 messages.map(Self::Swallow)
@@ -159,6 +169,10 @@ fn serve(socket: &TcpStream) -> io::Result<()> {
     match job.ok_or_else(|| bad("no such job"))? {
         Job::Flood(events) => {
             flood(socket, events)?;
+            connection.swallow(u64::MAX)
+        }
+        Job::Pace(events) => {
+            connection.pace(events)?;
             connection.swallow(u64::MAX)
         }
         Job::Swallow(messages) => connection.swallow(messages),
@@ -205,6 +219,24 @@ impl Connection<'_> {
             }
             self.incoming.read()?;
         }
+    }
+
+    /// On time: an event that is late does not make the next one late.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a thread of its own, which has to wait for the time and nothing else"
+    )]
+    fn pace(&mut self, events: u64) -> io::Result<()> {
+        let mut due = monotonic();
+        for _ in 0..events {
+            due += PACE;
+            thread::sleep(due.saturating_sub(monotonic()));
+            let at = monotonic().as_nanos();
+            let event = format!(r#"42["msg",{{"at":{at}}}]"#);
+            self.outgoing.text(event.as_bytes());
+            self.outgoing.flush()?;
+        }
+        Ok(())
     }
 
     fn swallow(&mut self, messages: u64) -> io::Result<()> {
