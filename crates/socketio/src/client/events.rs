@@ -6,17 +6,18 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use futures_util::task::AtomicWaker;
 
-use super::Event;
+use super::Event as Told;
 use super::membership::Membership;
+use super::socket::AckHandle;
 use crate::error::{ConnectError, DisconnectReason, EmitError};
 use crate::overflow::Overflow;
-use crate::session::content_len;
+use crate::session::{Event, content_len};
 
 /// Everything that happens in one namespace, in order: first [`Event::Connected`], behind the failures before it if
 /// those are told, then the server's events and the namespace's lifecycle. The stream ends behind an event that
@@ -39,7 +40,7 @@ use crate::session::content_len;
 /// the last one.
 pub struct Events {
     /// Keeps the namespace joined.
-    _membership: Arc<Membership>,
+    membership: Arc<Membership>,
     inbox: Inbox,
 }
 
@@ -383,23 +384,26 @@ impl Drop for Inbox {
 
 impl Events {
     pub(super) fn new(membership: Arc<Membership>, inbox: Inbox) -> Self {
-        Self {
-            _membership: membership,
-            inbox,
-        }
+        Self { membership, inbox }
+    }
+
+    fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Option<Told>> {
+        let told = ready!(self.inbox.poll_next(cx));
+        let with = |ticket| AckHandle::new(ticket, Arc::downgrade(&self.membership));
+        Poll::Ready(told.map(|event| event.map_ack(with)))
     }
 
     /// The next event; `None` when nothing will happen any more. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Event> {
-        poll_fn(|cx| self.inbox.poll_next(cx)).await
+    pub async fn next(&mut self) -> Option<Told> {
+        poll_fn(|cx| self.poll_told(cx)).await
     }
 }
 
 impl Stream for Events {
-    type Item = Event;
+    type Item = Told;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.inbox.poll_next(cx)
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Told>> {
+        self.poll_told(cx)
     }
 }
 
@@ -420,7 +424,7 @@ impl fmt::Debug for Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Message;
+    use crate::event::Message;
     use engineio::Transport;
     use std::sync::atomic::AtomicBool;
     use std::task::{Wake, Waker};

@@ -1,7 +1,7 @@
 //! What the handles of one joined namespace share, and how they talk to the connection's task.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use engineio::Transport;
@@ -112,7 +112,6 @@ pub(super) struct Join {
     pub(super) namespace: Namespace,
     pub(super) settings: session::Join,
     pub(super) auth: Option<Provider<Option<Json>>>,
-    pub(super) membership: Weak<Membership>,
     pub(super) status: Arc<Status>,
     pub(super) commands: CommandsEnd,
     pub(super) mailbox: Mailbox,
@@ -193,7 +192,6 @@ impl Membership {
             namespace,
             settings: settings.join,
             auth: settings.auth,
-            membership: Arc::downgrade(&membership),
             status,
             commands: commands_end,
             mailbox,

@@ -1,26 +1,24 @@
 //! A namespace as the task sees it, and what is done with the commands of its handles.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 
 use socketio_codec::{Args, Json};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use crate::client::Event;
 use crate::client::commands::CommandsEnd;
 use crate::client::events::Mailbox;
-use crate::client::membership::{Command, Join, Membership, MembershipId, Status, Wish};
+use crate::client::membership::{Command, Join, MembershipId, Status, Wish};
 use crate::client::provider::{Asked, Provider};
 use crate::error::{AckError, ConnectError, EmitError};
-use crate::session::{AckKey, AuthKey, Depth, NamespaceKey, Session};
+use crate::session::{AckKey, AuthKey, Depth, Event, NamespaceKey, Session};
 
 /// A namespace that has handles.
 pub(super) struct Member {
     pub(super) key: NamespaceKey,
     pub(super) id: MembershipId,
-    pub(super) membership: Weak<Membership>,
     pub(super) status: Arc<Status>,
     pub(super) commands: CommandsEnd,
     pub(super) mailbox: Mailbox,
@@ -41,7 +39,6 @@ impl Member {
         Self {
             key,
             id: join.id,
-            membership: join.membership,
             status: join.status,
             commands: join.commands,
             mailbox: join.mailbox,

@@ -7,7 +7,6 @@ use engineio::CloseReason;
 use super::member::Member;
 use super::{CatchingUp, Driver, Link, takes};
 use crate::client::dialer::Call;
-use crate::client::socket::AckHandle;
 use crate::client::stats::LinkStats;
 use crate::error::{AckError, ConnectError, DisconnectReason, EmitError};
 use crate::overflow::Overflow;
@@ -138,9 +137,7 @@ impl Driver {
             member.refuse_commands();
             if member.unsent > 0 {
                 let (events, error) = (member.unsent, EmitError::Disconnected);
-                member
-                    .mailbox
-                    .push(crate::client::Event::Unsent { events, error });
+                member.mailbox.push(Event::Unsent { events, error });
             }
         }
         let overflow = member.mailbox.overflow();
@@ -156,8 +153,6 @@ impl Driver {
             Event::ConnectError { .. } | Event::Disconnected { .. } | Event::Unsent { .. } => false,
             _ => true,
         };
-        let membership = &member.membership;
-        let event = event.map_ack(|ticket| AckHandle::new(ticket, membership.clone()));
         member.mailbox.push(event);
         if last {
             member.mailbox.flush();
