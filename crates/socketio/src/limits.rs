@@ -17,8 +17,8 @@
 /// | each namespace that is being joined: held events | 9 KiB × [`max_held_events`](Self::max_held_events) + 2 × ([`max_held_bytes`](Self::max_held_bytes) + the largest packet) | 432 MiB |
 /// | with MessagePack: a packet that is being read | 15 × `max_message_bytes` | 240 MiB |
 ///
-/// The 9 KiB are for small events, each of which may be all that keeps a piece of a polling body alive. What a program
-/// does with an event comes on top ([as values](socketio_codec::Limits#memory) it takes a multiple), and so does what it sends: buffered
+/// The 9 KiB are for small events, each of which may be all that keeps a receive buffer alive. What a program does with an
+/// event comes on top ([as values](socketio_codec::Limits#memory) it takes a multiple), and so does what it sends: buffered
 /// events, twice if [sent events are told](crate::session::Join::report_sent), and the answers to acknowledgements that it
 /// awaits and does not take.
 ///

@@ -291,23 +291,16 @@ async fn cancel_safe_and_nothing_leaks_on_drop() {
 fn rustls_by_default_and_no_openssl() {
     let lock =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
-    let mut needs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for package in lock.split("[[package]]").skip(1) {
-        let mut name = "";
-        for line in package.lines() {
-            if let Some(rest) = line.strip_prefix("name = ") {
-                name = rest.trim_matches('"');
-                needs.entry(name).or_default();
-            } else if let Some(dependency) = line.strip_prefix(" \"") {
-                let dependency = dependency
-                    .trim_end_matches("\",")
-                    .split(' ')
-                    .next()
-                    .unwrap();
-                needs.get_mut(name).unwrap().push(dependency);
-            }
-        }
-    }
+    // A package of which there are several is named with its version, as it is where it is needed.
+    let mut names: Vec<_> = packages(&lock).map(|(name, ..)| name).collect();
+    names.sort_unstable();
+    let is_one_of_many = |name| names.iter().filter(|other| **other == name).count() > 1;
+    let needs: BTreeMap<String, Vec<&str>> = packages(&lock)
+        .map(|(name, version, needs)| match is_one_of_many(name) {
+            true => (format!("{name} {version}"), needs),
+            false => (name.to_owned(), needs),
+        })
+        .collect();
     for root in ["socketio", "graph-notifications", "graph-watch"] {
         let mut tree = HashSet::from([root]);
         let mut rest = vec![root];
@@ -324,6 +317,21 @@ fn rustls_by_default_and_no_openssl() {
             assert!(!tree.contains(foreign), "{root} needs {foreign}");
         }
     }
+}
+
+/// Name, version and dependencies of each package of a lock file.
+fn packages(lock: &str) -> impl Iterator<Item = (&str, &str, Vec<&str>)> {
+    lock.split("[[package]]").skip(1).map(|package| {
+        let value = |key| package.lines().find_map(|line| line.strip_prefix(key));
+        let name = value("name = ").unwrap().trim_matches('"');
+        let version = value("version = ").unwrap().trim_matches('"');
+        let needs = package.lines().filter_map(|line| line.strip_prefix(" \""));
+        (
+            name,
+            version,
+            needs.map(|line| line.trim_end_matches("\",")).collect(),
+        )
+    })
 }
 
 /// Collects everything that is traced, at every level.

@@ -157,13 +157,14 @@ impl Client {
             }
             self.io.poll_flush(cx);
             if let Poll::Ready(input) = self.io.poll_input(cx, self.reading) {
-                // The clock is asked once for all messages of one read: they came together.
-                let has_read = self.io.has_read();
-                if has_read {
+                // The clock is asked once for all messages of one read, which came together. A heartbeat counts from when
+                // it is answered, however long that read is ago.
+                let is_later = self.io.has_read() || !input.is_message();
+                if is_later {
                     self.read_at = now();
                 }
                 self.connection.handle_input(self.read_at, input);
-                if has_read || self.came_since_deadline > 0 {
+                if is_later || self.came_since_deadline > 0 {
                     self.let_deadline_pass(self.read_at, 1);
                 }
                 continue;

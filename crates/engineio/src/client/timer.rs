@@ -21,17 +21,24 @@ pub struct Timer {
 impl Timer {
     /// Waits for `deadline`. A timer that has fired is used up, whatever comes of it: the next poll arms it again.
     pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let until = || tokio::time::Instant::now() + deadline.saturating_duration_since(now());
-        let (_, sleep) = match &mut self.sleep {
-            Some(armed) if armed.0 == deadline => armed,
-            Some(armed) => {
-                armed.0 = deadline;
-                armed.1.as_mut().reset(until());
-                armed
+        let until = |at: Instant| tokio::time::Instant::now() + at.saturating_duration_since(now());
+        let (armed, sleep) = self.sleep.get_or_insert_with(|| {
+            let sleep = tokio::time::sleep_until(until(deadline));
+            (deadline, Box::pin(sleep))
+        });
+        if *armed > deadline {
+            *armed = deadline;
+            sleep.as_mut().reset(until(deadline));
+        }
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if *armed >= deadline {
+                break;
             }
-            none => none.insert((deadline, Box::pin(tokio::time::sleep_until(until())))),
-        };
-        ready!(sleep.as_mut().poll(cx));
+            // A deadline that is put off, as each ping and each acknowledgement does, moves the timer once it has rung.
+            *armed = deadline;
+            sleep.as_mut().reset(until(deadline));
+        }
         self.sleep = None;
         Poll::Ready(())
     }

@@ -34,6 +34,16 @@ pub enum Input {
 }
 
 impl Input {
+    /// Whether this is a message of the application.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_message(&self) -> bool {
+        match self {
+            Self::Frame(Frame::Text(text)) => text.starts_with('4'),
+            Self::Frame(Frame::Binary(_)) => true,
+            _ => false,
+        }
+    }
+
     /// How many bytes of content this brings.
     pub(super) fn len(&self) -> usize {
         match self {

@@ -16,8 +16,8 @@ use crate::frame::Frame;
 /// Frames gather here until the flush; more than this is written before the next one is taken.
 const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 /// What is read at once where nobody knows how much comes: onto the stack, so that a connection that is idle needs no
-/// buffer. Each message keeps what came with it alive, and so this is not more.
-const READ_BYTES: usize = 8 * 1024;
+/// buffer. Each message keeps alive what came with it: no more than 8 KiB, with the start of a frame that was there before.
+const READ_BYTES: usize = 7 * 1024;
 /// What is read at once of a long payload: TLS clears what it may fill.
 const MAX_READ_BYTES: usize = 64 * 1024;
 
@@ -200,8 +200,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
         let mut bytes = [const { MaybeUninit::uninit() }; READ_BYTES];
         let mut read = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
-        self.input.extend_from_slice(read.filled());
-        Poll::Ready(Ok(read.filled().len()))
+        let read = read.filled();
+        if self.input.capacity() - self.input.len() < read.len() {
+            // It would double, or grow to what it once was; and each message keeps it alive.
+            let mut input = BytesMut::with_capacity(self.input.len() + read.len());
+            input.extend_from_slice(&self.input);
+            self.input = input;
+        }
+        self.input.extend_from_slice(read);
+        Poll::Ready(Ok(read.len()))
     }
 
     fn answer(&mut self, message: &Message) {

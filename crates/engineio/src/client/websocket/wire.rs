@@ -18,7 +18,7 @@ const MAX_CONTROL_PAYLOAD: usize = 125;
 
 /// A longer payload that is still on its way is read into memory of its own: so none keeps much more alive than itself,
 /// and no buffer has to grow.
-const LONG: usize = 4 * 1024;
+const LONG: usize = 512;
 
 /// What a peer sends.
 #[derive(Debug, PartialEq, Eq)]
@@ -168,10 +168,14 @@ impl Reader {
             }
             return Ok(None);
         }
-        self.alone = None;
         // Not before the payload is there: what comes instead of frames is told by its text, and that takes some.
         check(header, length)?;
-        let mut payload = buffer.split_to(before + length).freeze();
+        let frame = match self.alone.take() {
+            // A buffer that is split remembers how large it was, and is as large again.
+            Some(_) => std::mem::take(buffer),
+            None => buffer.split_to(before + length),
+        };
+        let mut payload = frame.freeze();
         payload.advance(before);
         Ok(Some((header, payload)))
     }

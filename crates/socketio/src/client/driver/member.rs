@@ -1,6 +1,6 @@
 //! A namespace as the task sees it, and what is done with the commands of its handles.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -99,7 +99,7 @@ pub(super) fn refuse(mut join: Join, error: ConnectError) {
 /// event.
 pub(super) fn execute(
     session: &mut Session,
-    acks: &mut HashMap<AckKey, oneshot::Sender<Result<Args, AckError>>>,
+    acks: &mut BTreeMap<AckKey, oneshot::Sender<Result<Args, AckError>>>,
     key: NamespaceKey,
     command: Command,
     now: Instant,

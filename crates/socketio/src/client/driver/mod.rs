@@ -3,7 +3,7 @@
 mod member;
 mod settling;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -25,8 +25,8 @@ use crate::session::{AckKey, Input, NamespaceKey, Session};
 use member::{Member, execute, refuse};
 
 /// How many rounds, and messages a round, one wake-up may take before readers and other tasks get their turn.
-const ROUNDS: usize = 2;
-const MESSAGES: usize = 128;
+const ROUNDS: usize = 4;
+const MESSAGES: usize = 64;
 
 /// How many commands of a namespace are taken before the next one's.
 const COMMANDS: usize = 64;
@@ -42,11 +42,13 @@ pub(super) struct Driver {
     /// The member whose commands are taken next.
     turn: usize,
     /// Who awaits which acknowledgement.
-    acks: HashMap<AckKey, oneshot::Sender<Result<Args, AckError>>>,
+    acks: BTreeMap<AckKey, oneshot::Sender<Result<Args, AckError>>>,
     /// Who waits for DISCONNECT to have left, or for the close behind it.
     leavers: Vec<oneshot::Sender<()>>,
     /// Who waits for all that the server has sent.
     catching_up: Vec<CatchingUp>,
+    /// Whether the session had anything done since this was unset.
+    acted: bool,
     /// The member whose events are not read. While there is one, nothing is read from the link, no event is handed
     /// over, and no link is opened: so all queues stay within their bounds.
     blocked: Option<NamespaceKey>,
@@ -108,9 +110,10 @@ impl Driver {
             // One, as a rule; a vector that grows has room for four.
             members: Vec::with_capacity(1),
             turn: 0,
-            acks: HashMap::new(),
+            acks: BTreeMap::new(),
             leavers: Vec::new(),
             catching_up: Vec::new(),
+            acted: false,
             blocked: None,
             control,
             shared,
@@ -121,8 +124,9 @@ impl Driver {
     fn poll_rounds(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS {
             let now = now();
-            self.session.set_writable(now, self.is_writable());
-            self.session.set_flushed(now, self.is_flushed());
+            let (writable, flushed) = (self.is_writable(), self.is_flushed());
+            self.session.set_writable(now, writable);
+            self.session.set_flushed(now, flushed);
             // The link goes before the commands: it may become writable without having anything to tell.
             let progress = self.poll_control(cx, now)
                 | self.poll_room(cx, now)
@@ -130,7 +134,7 @@ impl Driver {
                 | self.poll_link(cx, now)
                 | self.poll_commands(cx, now)
                 | self.poll_timer(cx, now);
-            if !progress {
+            if !progress && (writable, flushed) == (self.is_writable(), self.is_flushed()) {
                 self.finish_round();
                 self.tell_caught_up();
                 let finished = self.control.is_closed() && matches!(self.link, Link::Down);
@@ -300,19 +304,21 @@ impl Driver {
         self.link = Link::Up(Box::new(Live { client, span }));
     }
 
-    /// What the engine has to tell, until there is no more, or the link is gone.
+    /// What the engine has to tell, until there is no more, or the link is gone. Whether that leaves something to do:
+    /// messages that are only handed over do not.
     fn poll_link(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let (Link::Up(live) | Link::Closing(live)) = &self.link else {
             return false;
         };
         let span = live.span.clone();
         let _in = span.enter();
-        for count in 0..MESSAGES {
+        self.acted = false;
+        for _ in 0..MESSAGES {
             let (Link::Up(live) | Link::Closing(live)) = &mut self.link else {
-                return count > 0;
+                return true;
             };
             let Poll::Ready(event) = live.client.poll_event(cx) else {
-                return count > 0;
+                return self.acted || self.blocked.is_some();
             };
             if let Some(engineio::Event::Opened { .. }) = event {
                 self.session.set_secrets(live.client.secrets());
@@ -324,6 +330,7 @@ impl Driver {
                 self.link = Link::Down;
                 self.shared.closed(self.dialer.first_transport());
             }
+            self.acted |= !matches!(event, Some(engineio::Event::Message(_)));
             if let Some(input) = self.input(event) {
                 self.session.handle_input(now, input);
                 self.settle(now);

@@ -65,6 +65,7 @@ impl Driver {
     }
 
     fn act(&mut self, action: Action, now: Instant) {
+        self.acted = true;
         match action {
             Action::OpenLink {
                 version,

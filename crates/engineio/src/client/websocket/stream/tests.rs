@@ -230,3 +230,32 @@ async fn all_comes_through_a_narrow_stream_in_both_directions() {
         server.await.unwrap();
     }
 }
+
+/// Not where frames follow each other so closely that there is always the start of one left, nor behind long ones: what
+/// came in a buffer for those would keep all of it alive.
+#[tokio::test]
+async fn no_message_keeps_more_than_a_small_buffer_alive() {
+    let (mut messages, mut peer) = pair(1 << 20);
+    let frame = |len: usize| {
+        let length = u16::try_from(len).unwrap().to_be_bytes();
+        [&[0x82, 126], &length[..], &vec![7; len]].concat()
+    };
+    let lens = [60_000, 300, 5, 511, 512, 513, 20_000, 1, 7 * 1024, 100];
+    let lens: Vec<usize> = lens
+        .into_iter()
+        .chain((0..200).map(|n| n * 7 % 512))
+        .collect();
+    let stream: Vec<_> = lens.iter().map(|len| frame(*len)).collect();
+    peer.write_all(&stream.concat()).await.unwrap();
+    for len in lens {
+        let Some(Ok(Message::Data(Frame::Binary(payload)))) = next(&mut messages).await else {
+            panic!("{len}");
+        };
+        assert_eq!(payload.len(), len);
+        // With the buffer out of the way, and those before it gone, it alone keeps what it is a part of.
+        messages.input = BytesMut::from(&messages.input[..]);
+        let mut kept = payload.try_into_mut().unwrap();
+        kept.clear();
+        assert!(!kept.try_reclaim((8 << 10).max(len) + 1), "{len}");
+    }
+}
