@@ -71,6 +71,28 @@ async fn who_does_not_read_events_stops_the_server_and_loses_nothing() {
     peer.expect(r#"2["hello"]"#).await;
 }
 
+/// A clock that stands still goes on by itself only when nobody has anything to do.
+#[tokio::test]
+async fn a_connection_that_waits_for_its_reader_does_nothing() {
+    let server = Server::start().await;
+    let client = server.client("").event_queue(8);
+    let (_socket, events, mut peer) = server.joined_by(client).await;
+    for n in 0..20 {
+        peer.send(&format!(r#"2["n",{n}]"#)).await;
+    }
+    within(async {
+        while format!("{events:?}") != "Events { queued: 8, .. }" {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    tokio::time::pause();
+    let never = std::future::pending::<()>();
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(10), never).await;
+    assert!(waited.is_err());
+    drop(peer);
+}
+
 #[tokio::test]
 async fn dropped_events_stop_nobody() {
     let server = Server::start().await;

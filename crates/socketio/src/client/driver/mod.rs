@@ -313,12 +313,13 @@ impl Driver {
         let span = live.span.clone();
         let _in = span.enter();
         self.acted = false;
+        let was_blocked = self.blocked.is_some();
         for _ in 0..MESSAGES {
             let (Link::Up(live) | Link::Closing(live)) = &mut self.link else {
                 return true;
             };
             let Poll::Ready(event) = live.client.poll_event(cx) else {
-                return self.acted || self.blocked.is_some();
+                return self.acted || self.blocked.is_some() != was_blocked;
             };
             if let Some(engineio::Event::Opened { .. }) = event {
                 self.session.set_secrets(live.client.secrets());
