@@ -150,10 +150,11 @@ impl Bench<'_> {
             &peers.javascript,
         ));
         let of = self.measure("emit small events", contenders)?;
-        // Which of the two it is that a program has without us, depends on the program. The second has nobody wait.
+        // An event that is emitted is on its way, and so is what `send` has sent. What is only batched waits for a flush that
+        // is for the program to remember: that is no floor of ours, and stands beside it.
         for (floor, target) in [
             ("raw, each sent", Some(Target::AtLeast(0.7))),
-            ("raw, batched", Some(Target::AtLeast(0.7))),
+            ("raw, batched", None),
             ("rust_socketio", None),
             ("JavaScript", None),
         ] {
