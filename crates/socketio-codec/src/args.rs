@@ -11,10 +11,9 @@ use std::fmt;
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 pub(crate) use self::write::write;
-use crate::json::{count_items, trim};
+use crate::json::{count_items, trim, trim_end};
 use crate::placeholder::{Attached, Placeholder, PlaceholderError};
 use crate::scan::Scanner;
 use crate::{ArgsError, DecodeError, EncodeError, Limits};
@@ -206,7 +205,7 @@ impl Args {
         }
     }
 
-    /// The JSON text of each argument, in order, read as it is asked for.
+    /// The JSON text of each argument, in order, found as it is asked for.
     pub fn iter_raw(&self) -> RawArgs<'_> {
         RawArgs {
             scanner: Scanner::new(self.array(), self.first),
@@ -324,14 +323,18 @@ pub struct RawArgs<'a> {
 }
 
 impl<'a> Iterator for RawArgs<'a> {
-    type Item = &'a RawValue;
+    type Item = &'a str;
 
-    fn next(&mut self) -> Option<&'a RawValue> {
+    fn next(&mut self) -> Option<&'a str> {
         self.left = self.left.checked_sub(1)?;
         self.scanner.peek();
-        let mut json = serde_json::Deserializer::from_str(self.scanner.rest());
-        let value = <&RawValue>::deserialize(&mut json).ok()?;
-        self.scanner.advance(value.get().len());
+        if self.left == 0 {
+            // All up to the end of the array, however long it is.
+            return self.scanner.rest().strip_suffix(']').map(trim_end);
+        }
+        let start = self.scanner.position();
+        self.scanner.skip_value()?;
+        let value = self.scanner.since(start);
         self.scanner.eat(b',');
         Some(value)
     }

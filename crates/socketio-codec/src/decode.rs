@@ -8,7 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::json::count_items;
+use crate::json::{count_items, trim_end};
 use crate::limits::is_small_part;
 use crate::revision::Payload;
 use crate::{
@@ -324,7 +324,7 @@ impl Header {
                 expected: allowed.expected,
             });
         }
-        Ok(Some(payload.trim_end_matches([' ', '\t', '\n', '\r'])))
+        Ok(Some(trim_end(payload)))
     }
 
     fn invalid_json(&self, offset: usize) -> DecodeError {

@@ -120,12 +120,18 @@ impl fmt::Debug for Json {
     }
 }
 
+const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// A text without the white space around it, and how much of that was in front.
 pub(crate) fn trim(text: &ByteString) -> (ByteString, usize) {
-    const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
     let behind = text.trim_start_matches(WHITE_SPACE);
     let offset = text.len() - behind.len();
-    (text.slice_ref(behind.trim_end_matches(WHITE_SPACE)), offset)
+    (text.slice_ref(trim_end(behind)), offset)
+}
+
+/// A text without the white space at its end.
+pub(crate) fn trim_end(text: &str) -> &str {
+    text.trim_end_matches(WHITE_SPACE)
 }
 
 /// Checks, in one pass, that a text is a JSON array, and counts its items. On failure gives the

@@ -74,7 +74,7 @@ pub(super) fn check(args: &Args) {
     let json: Vec<&RawValue> = serde_json::from_str(&json).expect("the JSON has been checked");
     assert_eq!(json.len(), raw.len());
     for (one, other) in json.iter().zip(&raw) {
-        assert_eq!(one.get(), other.get());
+        assert_eq!(one.get(), *other);
     }
     if let Ok(values) = args.parse_each::<Value>() {
         assert_eq!(values.len(), args.len());

@@ -269,8 +269,7 @@ impl Reader {
     fn read(&self, event: Event) -> Read {
         match event {
             Event::Message(message) if message.name() == NOTIFICATION => {
-                let argument = message.args().iter_raw().next();
-                let argument = argument.map_or("null", |argument| argument.get());
+                let argument = message.args().iter_raw().next().unwrap_or("null");
                 // A payload in an attachment leaves only a placeholder in the argument.
                 Read::Notification(match message.attachments().first() {
                     Some(bytes) => Notification::from_json(&String::from_utf8_lossy(bytes)),

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{ArgsError, Decoder, Event, Packet};
+use crate::{ArgsError, Decoder, Event, Packet, RawValue};
 
 fn bytes(content: &'static str) -> Bytes {
     Bytes::from_static(content.as_bytes())
@@ -775,7 +775,7 @@ fn raw_arguments() {
     let args = received(r#"[ 1,"a,]\"" , { "b" : [ 2 ] },[],null ]"#);
     let raw = args.iter_raw();
     assert_eq!(raw.len(), 5);
-    let texts: Vec<_> = raw.map(RawValue::get).collect();
+    let texts: Vec<_> = raw.collect();
     assert_eq!(
         texts,
         ["1", r#""a,]\"""#, r#"{ "b" : [ 2 ] }"#, "[]", "null"]
@@ -785,8 +785,7 @@ fn raw_arguments() {
             .unwrap()
             .iter_raw()
             .last()
-            .unwrap()
-            .get(),
+            .unwrap(),
         r#""x""#
     );
     assert_eq!(received("[]").iter_raw().count(), 0);

@@ -486,7 +486,7 @@ fn a_packet_is_a_slice_of_its_message() {
     assert!(is_slice(namespace.as_str()));
     assert!(is_slice(event.name()));
     assert!(is_slice(event.json()));
-    assert!(is_slice(event.iter_raw().next().unwrap().get()));
+    assert!(is_slice(event.iter_raw().next().unwrap()));
     let (borrowed,): (std::collections::BTreeMap<&str, Vec<&str>>,) = event.parse().unwrap();
     assert!(is_slice(borrowed["a"][0]));
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{decode, encode};
 use crate::{
     Args, DecodeError, Decoder, EncodeError, Event, Json, Limits, Namespace, Packet, Parser, Query,
-    RawValue, Revision,
+    Revision,
 };
 
 fn hex(text: &str) -> Bytes {
@@ -74,12 +74,11 @@ fn event_of(argument: &[u8]) -> Bytes {
 fn argument(bytes: &[u8]) -> Result<(String, Vec<Bytes>), DecodeError> {
     match read(&event_of(bytes))? {
         Packet::Event { event, .. } => {
-            let arguments: Vec<&RawValue> = event.iter_raw().collect();
+            let arguments: Vec<_> = event.iter_raw().collect();
             let [argument] = arguments.as_slice() else {
                 panic!("{arguments:?}")
             };
-            let json = argument.get().to_owned();
-            Ok((json, event.attachments().to_vec()))
+            Ok((argument.to_string(), event.attachments().to_vec()))
         }
         other => panic!("{other:?}"),
     }

@@ -137,7 +137,7 @@ fn examine(revision: Revision, packet: &Packet) {
         assert_eq!(event.name(), event.detach().name());
     }
     let Some(args) = args(packet) else { return };
-    let raw: Vec<&str> = args.iter_raw().map(RawValue::get).collect();
+    let raw: Vec<&str> = args.iter_raw().collect();
     let json = args.json();
     let expected: Vec<&RawValue> = serde_json::from_str(&json).unwrap();
     assert_eq!(

@@ -74,7 +74,7 @@ impl Recovery {
         let Some(last) = args.iter_raw().last() else {
             return;
         };
-        let Ok(text) = serde_json::from_str::<&str>(last.get()) else {
+        let Ok(text) = serde_json::from_str::<&str>(last) else {
             return;
         };
         if let Some(offset) = Offset::read(now, text) {
