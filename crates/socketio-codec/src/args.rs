@@ -270,6 +270,13 @@ impl Args {
         self.attached().placeholders().iter().map(place)
     }
 
+    /// The message that an event with these arguments is, if it goes to the namespace `/`, and asks for no
+    /// acknowledgement: that of an event made here, or received as such.
+    pub(crate) fn message(&self) -> Option<&ByteString> {
+        let is_one = self.start == 1 && self.text.starts_with('2') && self.attachments().is_empty();
+        is_one.then_some(&self.text)
+    }
+
     pub(crate) fn has_name(&self) -> bool {
         self.first != 1
     }

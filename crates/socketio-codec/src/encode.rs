@@ -77,6 +77,31 @@ impl Packet {
             }
         }
     }
+
+    /// The length of its text, exactly but for the query of a CONNECT.
+    pub(crate) fn encoded_len(&self) -> usize {
+        let namespace = match self.namespace() {
+            root if root.is_root() => 0,
+            other => other.as_str().len() + 1,
+        };
+        let attachments = match self.attachments().len() {
+            0 => 0,
+            count => decimal_len(count as u64) + 1,
+        };
+        let (id, json) = match self {
+            Self::Event { id, event, .. } => (*id, event.json().len()),
+            Self::Ack { id, args, .. } => (Some(*id), 1 + args.tail().len()),
+            Self::Connect { payload, .. } | Self::ConnectError { payload, .. } => {
+                (None, payload.as_ref().map_or("", Json::as_str).len())
+            }
+            Self::Disconnect { .. } => (None, 0),
+        };
+        1 + attachments + namespace + id.map_or(0, decimal_len) + json
+    }
+}
+
+fn decimal_len(number: u64) -> usize {
+    number.checked_ilog10().unwrap_or_default() as usize + 1
 }
 
 fn push_type(out: &mut String, text: char, binary: char, attachments: usize) {
@@ -246,6 +271,8 @@ mod tests {
             packet.encode(&mut out);
             assert_eq!(out, format!("before {text}"));
             assert_eq!(packet.attachments(), attachments, "{text}");
+            let has_query = matches!(&packet, Packet::Connect { query: Some(_), .. });
+            assert!(has_query || packet.encoded_len() == text.len(), "{text}");
         }
         Ok(())
     }

@@ -99,14 +99,18 @@ impl Event {
         args: &(impl Serialize + ?Sized),
         max_attachments: usize,
     ) -> Result<Self, EncodeError> {
-        let array = args::write(Some(name), args, max_attachments)?;
         // The strictest rule for names: what is sent must be good for any receiver.
-        Self::from_array(array, Revision::default(), 0).map_err(|error| match error {
-            DecodeError::ReservedEventName { name, .. } => EncodeError::ReservedEventName { name },
-            error => EncodeError::Serialize {
-                message: error.to_string(),
-            },
-        })
+        if let Some(name) = reserved(name) {
+            return Err(EncodeError::ReservedEventName { name });
+        }
+        let args = args::write(Some(name), args, max_attachments)?;
+        // Without escapes, it stands behind the bracket and a quote.
+        let in_text = 2..2 + name.len();
+        let name = match args.array().get(in_text.clone()) {
+            Some(text) if text == name => Name::new(args.array(), in_text),
+            _ => Name::Copied(name.into()),
+        };
+        Ok(Self { name, args })
     }
 
     /// Takes an event as it stands in a packet of the JSON format, name in front, as a

@@ -163,6 +163,7 @@ mod placeholder;
 mod query;
 mod revision;
 mod scan;
+mod scratch;
 mod ser;
 mod spread;
 

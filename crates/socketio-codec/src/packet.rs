@@ -1,6 +1,7 @@
 //! What travels on a connection.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use crate::{Args, Event, Json, Namespace, Query};
 
@@ -73,6 +74,18 @@ impl Packet {
             Self::Event { event, .. } => event.attachments(),
             Self::Ack { args, .. } => args.attachments(),
             Self::Connect { .. } | Self::Disconnect { .. } | Self::ConnectError { .. } => &[],
+        }
+    }
+
+    /// Its text, if that is there already.
+    pub(crate) fn message(&self) -> Option<&ByteString> {
+        match self {
+            Self::Event {
+                namespace,
+                id: None,
+                event,
+            } if namespace.is_root() => event.args().message(),
+            _ => None,
         }
     }
 

@@ -133,7 +133,10 @@ fn encode_json(packet: &Packet) -> Result<Parts, EncodeError> {
     if packet.is_ambiguous() {
         return Err(EncodeError::AmbiguousPlaceholder);
     }
-    let mut text = String::new();
+    if let Some(message) = packet.message() {
+        return Ok(Part::Text(message.clone()).into());
+    }
+    let mut text = String::with_capacity(packet.encoded_len());
     packet.encode(&mut text);
     let attachments = packet.attachments().iter().cloned().map(Part::Binary);
     Ok(Parts::new(Part::Text(text.into()), attachments.collect()))

@@ -1,86 +1,92 @@
 //! Arguments to JSON: a tuple is the list, `()` is none, anything else is one.
 
-use std::cell::Cell;
 use std::fmt::{self, Display};
+use std::str;
 
-use bytestring::ByteString;
 use serde::Serialize;
-use serde::ser::{
-    self, Impossible, SerializeSeq, SerializeTuple, SerializeTupleStruct, Serializer,
-};
+use serde::ser::{self, Impossible, SerializeTuple, SerializeTupleStruct, Serializer};
 
 use crate::placeholder::{Attached, MAX_DEPTH, Placeholder, PlaceholderError};
 use crate::ser::{Extract, Found};
-use crate::{Args, EncodeError};
+use crate::{Args, EncodeError, scratch};
 
-const LITTLE_TEXT: usize = 128;
+/// What an event begins with that goes to the namespace `/` and asks for no acknowledgement.
+const EVENT: u8 = b'2';
 
-/// Writes `[name, arguments…]`, or `[arguments…]` without a name. The result counts the name as
-/// an argument.
+/// Writes `[name, arguments…]`, or `[arguments…]` without a name.
+///
+/// With a name, what stands in front of the array is all that most events need in order to be sent; see
+/// [`Args::message`].
 pub(crate) fn write(
     name: Option<&str>,
     args: &(impl Serialize + ?Sized),
     max_attachments: usize,
 ) -> Result<Args, EncodeError> {
     let found = Found::new(max_attachments);
-    let mut text = Vec::with_capacity(LITTLE_TEXT);
-    let len = match write_items(&mut text, name, args, &found) {
-        Ok(len) => len,
-        Err(_) if found.exceeded() => {
-            return Err(EncodeError::TooManyAttachments {
-                limit: max_attachments,
-            });
-        }
-        Err(error) => {
-            return Err(EncodeError::Serialize {
-                message: error.to_string(),
-            });
-        }
-    };
-    // `Bytes` keeps a vector without spare room as it is and needs a header for any other.
-    text.shrink_to_fit();
-    let Ok(text) = ByteString::try_from(text) else {
-        return Err(EncodeError::Serialize {
-            message: "not UTF-8".into(),
-        });
-    };
-    let attached = Attached::new(found.into_attachments(), &text).map_err(|error| match error {
-        PlaceholderError::TooDeep { .. } => EncodeError::TooDeep { limit: MAX_DEPTH },
-        PlaceholderError::NoSuchAttachment { .. } => EncodeError::AmbiguousPlaceholder,
+    let written = scratch::with(|out| {
+        let start = match name {
+            Some(_) => {
+                out.push(EVENT);
+                1
+            }
+            None => 0,
+        };
+        let (first, len) = write_array(out, name, args, &found)?;
+        let text = str::from_utf8(out).map_err(ser::Error::custom)?;
+        Ok(Args {
+            text: text.into(),
+            start,
+            first: first - start,
+            len,
+            attached: None,
+        })
+    });
+    let mut args = written.map_err(|error: serde_json::Error| match found.exceeded() {
+        true => EncodeError::TooManyAttachments {
+            limit: max_attachments,
+        },
+        false => EncodeError::Serialize {
+            message: error.to_string(),
+        },
     })?;
-    if !has_only_our_placeholders(&attached) {
-        return Err(EncodeError::AmbiguousPlaceholder);
+    let attachments = found.into_attachments();
+    if !attachments.is_empty() {
+        args.attach(attachments).map_err(|error| match error {
+            PlaceholderError::TooDeep { .. } => EncodeError::TooDeep { limit: MAX_DEPTH },
+            PlaceholderError::NoSuchAttachment { .. } => EncodeError::AmbiguousPlaceholder,
+        })?;
+        if !has_only_our_placeholders(args.attached()) {
+            return Err(EncodeError::AmbiguousPlaceholder);
+        }
     }
-    Ok(Args::from_array(text, len, attached))
+    Ok(args)
 }
 
-fn write_items(
+/// Appends the array. Gives the position of the first argument, or where it would be, and how many there are.
+fn write_array(
     out: &mut Vec<u8>,
     name: Option<&str>,
     args: &(impl Serialize + ?Sized),
     found: &Found,
-) -> Result<usize, serde_json::Error> {
-    let mut json = serde_json::Serializer::new(out);
-    let mut items = json.serialize_seq(None)?;
-    let count = Cell::new(0);
+) -> Result<(usize, usize), serde_json::Error> {
+    out.push(b'[');
     if let Some(name) = name {
-        SerializeSeq::serialize_element(&mut items, name)?;
-        count.set(1);
+        serde_json::to_writer(&mut *out, name)?;
+        out.push(b',');
     }
-    match args.serialize(List {
-        items: &mut items,
-        found,
-        count: &count,
-    }) {
+    let first = out.len();
+    let mut list = List { out, found, len: 0 };
+    match args.serialize(&mut list) {
         Ok(()) => {}
-        Err(ListError::NotAList) => {
-            SerializeSeq::serialize_element(&mut items, &Extract(args, found))?;
-            count.set(count.get() + 1);
-        }
+        Err(ListError::NotAList) => list.push(args)?,
         Err(ListError::Json(error)) => return Err(error),
     }
-    SerializeSeq::end(items)?;
-    Ok(count.get())
+    let len = list.len;
+    if len == 0 && name.is_some() {
+        out.pop();
+    }
+    out.push(b']');
+    Ok((first.min(out.len() - 1), len))
 }
 
 /// Whether there is nothing but the placeholders that were written for the attachments, one each:
@@ -96,10 +102,21 @@ fn has_only_our_placeholders(attached: &Attached) -> bool {
 
 /// Writes the fields of a tuple as items of the array, and refuses everything else before
 /// anything is written.
-struct List<'a, S> {
-    items: &'a mut S,
+struct List<'a> {
+    out: &'a mut Vec<u8>,
     found: &'a Found,
-    count: &'a Cell<usize>,
+    /// How many there are so far.
+    len: usize,
+}
+
+impl List<'_> {
+    fn push(&mut self, item: &(impl Serialize + ?Sized)) -> Result<(), serde_json::Error> {
+        if self.len > 0 {
+            self.out.push(b',');
+        }
+        self.len += 1;
+        serde_json::to_writer(&mut *self.out, &Extract(item, self.found))
+    }
 }
 
 #[derive(Debug)]
@@ -135,7 +152,7 @@ macro_rules! one_argument {
     )*};
 }
 
-impl<S: SerializeSeq<Error = serde_json::Error>> Serializer for List<'_, S> {
+impl Serializer for &mut List<'_> {
     type Ok = ();
     type Error = ListError;
     type SerializeSeq = NoList;
@@ -214,14 +231,12 @@ impl<S: SerializeSeq<Error = serde_json::Error>> Serializer for List<'_, S> {
     }
 }
 
-impl<S: SerializeSeq<Error = serde_json::Error>> SerializeTuple for List<'_, S> {
+impl SerializeTuple for &mut List<'_> {
     type Ok = ();
     type Error = ListError;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ListError> {
-        let written = self.items.serialize_element(&Extract(value, self.found));
-        self.count.set(self.count.get() + 1);
-        written.map_err(ListError::Json)
+        self.push(value).map_err(ListError::Json)
     }
 
     fn end(self) -> Result<(), ListError> {
@@ -229,7 +244,7 @@ impl<S: SerializeSeq<Error = serde_json::Error>> SerializeTuple for List<'_, S> 
     }
 }
 
-impl<S: SerializeSeq<Error = serde_json::Error>> SerializeTupleStruct for List<'_, S> {
+impl SerializeTupleStruct for &mut List<'_> {
     type Ok = ();
     type Error = ListError;
 
