@@ -259,7 +259,6 @@ impl Args {
     }
 
     /// Where in the array the first argument starts, or would.
-    #[cfg(feature = "msgpack")]
     pub(crate) fn first(&self) -> usize {
         self.first
     }
@@ -275,6 +274,11 @@ impl Args {
     pub(crate) fn message(&self) -> Option<&ByteString> {
         let is_one = self.start == 1 && self.text.starts_with('2') && self.attachments().is_empty();
         is_one.then_some(&self.text)
+    }
+
+    /// The text that they are in.
+    pub(crate) fn into_text(self) -> ByteString {
+        self.text
     }
 
     pub(crate) fn has_name(&self) -> bool {

@@ -1,7 +1,6 @@
 //! An event: a name and arguments.
 
 use std::fmt;
-use std::ops::Range;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -25,6 +24,19 @@ fn reserved(name: &str) -> Option<&'static str> {
     })
 }
 
+/// What stands as it is between the opening bracket and `first`, where the first of so many arguments stands or would:
+/// the name of most events.
+fn in_place(array: &str, first: usize, len: usize) -> &str {
+    let behind = if len > 0 { "\"," } else { "\"" };
+    let end = first.saturating_sub(behind.len());
+    array.get("[\"".len()..end).unwrap_or_default()
+}
+
+/// The name, if it is not what stands there.
+fn unless_in_place(name: &str, array: &str, first: usize, len: usize) -> Option<Box<Box<str>>> {
+    (in_place(array, first, len) != name).then(|| Box::new(name.into()))
+}
+
 /// An event: a name and [arguments](Args).
 ///
 /// A received event is a slice of the messages it came in and keeps the whole receive buffer
@@ -43,36 +55,10 @@ fn reserved(name: &str) -> Option<&'static str> {
 /// ```
 #[derive(Clone)]
 pub struct Event {
-    name: Name,
     args: Args,
-}
-
-#[derive(Clone)]
-enum Name {
-    /// It stands in the array as it is.
-    InText(Range<u32>),
-    /// It is escaped in the array, or stands too far behind its start.
-    Copied(Box<str>),
-}
-
-impl Name {
-    fn new(array: &str, range: Range<usize>) -> Self {
-        match (range.start.try_into(), range.end.try_into()) {
-            (Ok(start), Ok(end)) => Self::InText(start..end),
-            _ => Self::Copied(array.get(range).unwrap_or_default().into()),
-        }
-    }
-
-    /// The name, in the array that it belongs to.
-    fn of<'a>(&'a self, array: &'a str) -> &'a str {
-        match self {
-            Self::InText(range) => {
-                let range = range.start as usize..range.end as usize;
-                array.get(range).unwrap_or_default()
-            }
-            Self::Copied(name) => name,
-        }
-    }
+    /// The name, where it does not stand as it is between the bracket and the first argument: it is escaped, or a number,
+    /// or there is white space. One word, because most events have none and all of them are moved.
+    name: Option<Box<Box<str>>>,
 }
 
 impl Event {
@@ -104,13 +90,8 @@ impl Event {
             return Err(EncodeError::ReservedEventName { name });
         }
         let args = args::write(Some(name), args, max_attachments)?;
-        // Without escapes, it stands behind the bracket and a quote.
-        let in_text = 2..2 + name.len();
-        let name = match args.array().get(in_text.clone()) {
-            Some(text) if text == name => Name::new(args.array(), in_text),
-            _ => Name::Copied(name.into()),
-        };
-        Ok(Self { name, args })
+        let name = unless_in_place(name, args.array(), args.first(), args.len());
+        Ok(Self { args, name })
     }
 
     /// Takes an event as it stands in a packet of the JSON format, name in front, as a
@@ -152,41 +133,31 @@ impl Event {
         let text = array.array();
         let mut scanner = Scanner::new(text, 1);
         let first = scanner.peek();
-        let position = scanner.position();
-        let offset = start + position;
+        let offset = start + scanner.position();
         let name = match first {
-            Some(b'"') => {
-                let token = scanner.string();
-                let token = token.ok_or(DecodeError::IllegalEventName { offset })?;
-                let name = match token.verbatim() {
-                    Some(_) => Name::new(text, position + 1..scanner.position() - 1),
-                    None => match token.decode() {
-                        Some(name) => Name::Copied(name.into()),
-                        None => return Err(DecodeError::IllegalEventName { offset }),
-                    },
-                };
-                if revision.reserves_event_names()
-                    && let Some(name) = reserved(name.of(text))
-                {
-                    return Err(DecodeError::ReservedEventName { offset, name });
-                }
-                name
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                scanner.scalar();
-                Name::new(text, position..scanner.position())
-            }
-            _ => return Err(DecodeError::IllegalEventName { offset }),
+            Some(b'"') => scanner.string().and_then(|token| token.decode()),
+            Some(b'-' | b'0'..=b'9') => Some(scanner.scalar().into()),
+            _ => None,
         };
+        let name = name.ok_or(DecodeError::IllegalEventName { offset })?;
+        if revision.reserves_event_names()
+            && let Some(name) = reserved(&name)
+        {
+            return Err(DecodeError::ReservedEventName { offset, name });
+        }
         scanner.eat(b',');
-        let first = scanner.position();
+        let (first, len) = (scanner.position(), array.len().saturating_sub(1));
+        let name = unless_in_place(&name, text, first, len);
         array.set_first(first);
-        Ok(Self { name, args: array })
+        Ok(Self { args: array, name })
     }
 
     /// The name. Names are strings, rarely numbers: of those, the JSON text.
     pub fn name(&self) -> &str {
-        self.name.of(self.args.array())
+        match &self.name {
+            Some(name) => name,
+            None => in_place(self.args.array(), self.args.first(), self.args.len()),
+        }
     }
 
     /// The arguments.

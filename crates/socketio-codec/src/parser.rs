@@ -115,6 +115,22 @@ impl Parser {
         }
     }
 
+    /// As [`encode`](Self::encode), for who is done with the packet: the text of most events is
+    /// there already, and moves.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_owned(&self, packet: Packet) -> Result<Parts, EncodeError> {
+        if self.is_json()
+            && packet.message().is_some()
+            && let Packet::Event { event, .. } = packet
+        {
+            return Ok(Part::Text(event.into_args().into_text()).into());
+        }
+        self.encode(&packet)
+    }
+
     /// A decoder for the messages of one connection. `revision` should be one that is
     /// [supported](Self::supports).
     pub fn decoder(&self, limits: Limits, revision: Revision) -> ParserDecoder {

@@ -3,12 +3,15 @@
 use std::fmt::{self, Display};
 use std::str;
 
+use bytes::Bytes;
+use bytestring::ByteString;
 use serde::Serialize;
 use serde::ser::{self, Impossible, SerializeTuple, SerializeTupleStruct, Serializer};
 
 use crate::placeholder::{Attached, MAX_DEPTH, Placeholder, PlaceholderError};
+use crate::scratch::Scratch;
 use crate::ser::{Extract, Found};
-use crate::{Args, EncodeError, scratch};
+use crate::{Args, EncodeError};
 
 /// What an event begins with that goes to the namespace `/` and asks for no acknowledgement.
 const EVENT: u8 = b'2';
@@ -17,49 +20,57 @@ const EVENT: u8 = b'2';
 ///
 /// With a name, what stands in front of the array is all that most events need in order to be sent; see
 /// [`Args::message`].
+#[inline]
 pub(crate) fn write(
     name: Option<&str>,
     args: &(impl Serialize + ?Sized),
     max_attachments: usize,
 ) -> Result<Args, EncodeError> {
     let found = Found::new(max_attachments);
-    let written = scratch::with(|out| {
-        let start = match name {
-            Some(_) => {
-                out.push(EVENT);
-                1
-            }
-            None => 0,
-        };
-        let (first, len) = write_array(out, name, args, &found)?;
-        let text = str::from_utf8(out).map_err(ser::Error::custom)?;
-        Ok(Args {
-            text: text.into(),
-            start,
-            first: first - start,
-            len,
-            attached: None,
-        })
-    });
-    let mut args = written.map_err(|error: serde_json::Error| match found.exceeded() {
-        true => EncodeError::TooManyAttachments {
-            limit: max_attachments,
-        },
-        false => EncodeError::Serialize {
-            message: error.to_string(),
-        },
-    })?;
-    let attachments = found.into_attachments();
-    if !attachments.is_empty() {
-        args.attach(attachments).map_err(|error| match error {
-            PlaceholderError::TooDeep { .. } => EncodeError::TooDeep { limit: MAX_DEPTH },
-            PlaceholderError::NoSuchAttachment { .. } => EncodeError::AmbiguousPlaceholder,
-        })?;
-        if !has_only_our_placeholders(args.attached()) {
-            return Err(EncodeError::AmbiguousPlaceholder);
-        }
+    let mut out = Scratch::take();
+    let start = usize::from(name.is_some());
+    if start > 0 {
+        out.0.push(EVENT);
     }
-    Ok(args)
+    let (first, len) =
+        write_array(&mut out.0, name, args, &found).map_err(|error| match found.exceeded() {
+            true => EncodeError::TooManyAttachments {
+                limit: max_attachments,
+            },
+            false => EncodeError::Serialize {
+                message: error.to_string(),
+            },
+        })?;
+    let Ok(text) = str::from_utf8(&out.0) else {
+        return Err(EncodeError::Serialize {
+            message: "not UTF-8".into(),
+        });
+    };
+    let text = ByteString::from(text);
+    drop(out);
+    let attached = match found.into_attachments() {
+        none if none.is_empty() => None,
+        attachments => place(attachments, text.get(start..).unwrap_or_default())?.boxed(),
+    };
+    Ok(Args {
+        text,
+        start,
+        first: first - start,
+        len,
+        attached,
+    })
+}
+
+/// Finds the attachments in what has been written.
+fn place(attachments: Vec<Bytes>, array: &str) -> Result<Attached, EncodeError> {
+    let attached = Attached::new(attachments, array).map_err(|error| match error {
+        PlaceholderError::TooDeep { .. } => EncodeError::TooDeep { limit: MAX_DEPTH },
+        PlaceholderError::NoSuchAttachment { .. } => EncodeError::AmbiguousPlaceholder,
+    })?;
+    match has_only_our_placeholders(&attached) {
+        true => Ok(attached),
+        false => Err(EncodeError::AmbiguousPlaceholder),
+    }
 }
 
 /// Appends the array. Gives the position of the first argument, or where it would be, and how many there are.
