@@ -49,7 +49,7 @@ fn read(packet: Option<&Packet>) -> bool {
 pub(super) fn encode(chat: Chat) -> Subject {
     let parser = Parser::json();
     let work =
-        move |()| packet(&chat).is_some_and(|packet| black_box(parser.encode(&packet)).is_ok());
+        move |()| packet(&chat).is_some_and(|packet| black_box(parser.encode_owned(packet)).is_ok());
     Subject::new(OURS, || (), work)
 }
 
@@ -69,7 +69,7 @@ pub(super) fn encode_into(chat: Chat) -> Subject {
 pub(super) fn encode_binary(file: File) -> Subject {
     let parser = Parser::json();
     let work =
-        move |()| packet(&file).is_some_and(|packet| black_box(parser.encode(&packet)).is_ok());
+        move |()| packet(&file).is_some_and(|packet| black_box(parser.encode_owned(packet)).is_ok());
     Subject::new(OURS, || (), work)
 }
 
