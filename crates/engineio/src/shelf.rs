@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
 use crate::packet::Message;
+use crate::payload::SHORT;
 
 /// Short messages share pieces of memory of this size, so that each takes hardly more than its own bytes.
 const PIECE: usize = 4 << 10;
@@ -12,7 +13,7 @@ const PIECE: usize = 4 << 10;
 ///
 /// A message is a slice of the polling body in which it came, and keeps all of that alive. A peer could fill one body after
 /// the other with what nobody reads, and one short message: the queue of unread messages would be short, and what it keeps
-/// alive would have no bound. So what is shorter than half of its body is copied.
+/// alive would have no bound. So what is shorter than half of its body is copied, unless it was as it was read.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf(BytesMut);
 
@@ -20,7 +21,8 @@ impl Shelf {
     /// The message, so that it keeps little alive beyond its own size. The buffer that it came in has up to `size` bytes.
     pub(crate) fn put(&mut self, message: Message, size: usize) -> Message {
         let len = message.len();
-        if size <= PIECE || len >= size / 2 {
+        let is_copied = matches!(message, Message::Text(_)) && len <= SHORT;
+        if is_copied || size <= PIECE || len >= size / 2 {
             return message;
         }
         if len >= PIECE / 2 {
@@ -60,8 +62,9 @@ mod tests {
     #[test]
     fn a_short_message_leaves_a_long_buffer() {
         let mut shelf = Shelf::default();
-        for len in [1, 100, PIECE / 2, PIECE, 4999] {
-            for message in ["x".repeat(len).into(), Message::from(vec![7; len])] {
+        for len in [1, 100, SHORT + 1, PIECE / 2, PIECE, 4999] {
+            let text = (len > SHORT).then(|| Message::from("x".repeat(len)));
+            for message in text.into_iter().chain([Message::from(vec![7; len])]) {
                 let put = shelf.put(message.clone(), 10_000);
                 assert_eq!(put, message);
                 assert_ne!(place(&put), place(&message), "{len}");
@@ -76,12 +79,17 @@ mod tests {
             let message = Message::from(vec![7; len]);
             assert_eq!(place(&shelf.put(message.clone(), size)), place(&message));
         }
+        // It is no part of a body, however long that was.
+        let message = Message::from("x".repeat(SHORT));
+        assert_eq!(place(&shelf.put(message.clone(), 10_000)), place(&message));
     }
 
     #[test]
     fn short_messages_are_neighbours() {
         let mut shelf = Shelf::default();
-        let put: Vec<_> = (0..4).map(|_| shelf.put("1234".into(), 10_000)).collect();
+        let put: Vec<_> = (0..4)
+            .map(|_| shelf.put(vec![7; 4].into(), 10_000))
+            .collect();
         for pair in put.windows(2) {
             assert_eq!(place(&pair[0]).wrapping_add(4), place(&pair[1]));
         }

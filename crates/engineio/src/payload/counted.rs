@@ -1,11 +1,10 @@
 //! Payloads of revision 3, in two forms: `<length>:<packet>` as text, its length counted in UTF-16 code units, and a
 //! binary form whose lengths are bytes. Both are read; the text form is written, because sessions ask for base64.
 
-use bytes::{Buf as _, Bytes};
-use bytestring::ByteString;
+use std::fmt::Write as _;
 
+use super::{Form, Found};
 use crate::error::DecodeError;
-use crate::frame;
 use crate::packet::{Message, OpenData, Packet};
 use crate::version::Version;
 
@@ -17,70 +16,57 @@ const BINARY: u8 = 1;
 /// What ends a length in the binary form, whose digits are the bytes 0 to 9.
 const END_OF_LENGTH: u8 = 0xFF;
 
-/// The first packet, and what follows it if anything does. The two forms differ in their first byte: a text payload
-/// begins with an ASCII digit.
-pub(super) fn split_first(
-    version: Version,
-    mut body: Bytes,
-) -> Result<(Packet, Option<Bytes>), DecodeError> {
-    let packet = match body.first() {
+/// The packet at `start`. The two forms of a payload differ in their first byte: a text payload begins with an ASCII digit.
+pub(super) fn packet_at(body: &[u8], start: usize) -> Result<Found, DecodeError> {
+    let rest = body.get(start..).unwrap_or_default();
+    let (form, start, length) = match rest.split_first() {
         None => return Err(DecodeError::EmptyPacket),
-        Some(&kind @ (TEXT | BINARY)) => {
-            body.advance(1);
-            let length = take_length(&mut body, 0, END_OF_LENGTH)?;
-            let data = take(&mut body, length)?;
-            match kind {
-                TEXT => decode_text(version, data)?,
-                _ => frame::decode_binary(version, data),
-            }
+        Some((&kind @ (TEXT | BINARY), behind)) => {
+            let (length, digits) = length(behind, 0, END_OF_LENGTH)?;
+            let form = match kind {
+                TEXT => Form::Text,
+                _ => Form::Binary,
+            };
+            (form, start + 1 + digits, length)
         }
         Some(_) => {
-            let units = take_length(&mut body, b'0', b':')?;
-            let length = utf16_prefix(&body, units)?;
-            match take(&mut body, length)? {
-                // The reference skips packets of no length.
-                data if data.is_empty() => Packet::Noop,
-                data => decode_text(version, data)?,
-            }
+            let (units, digits) = length(rest, b'0', b':')?;
+            let length = utf16_prefix(rest.get(digits..).unwrap_or_default(), units)?;
+            // The reference skips packets of no length, as it does those of the binary form that are of no type.
+            let form = if length == 0 {
+                Form::Binary
+            } else {
+                Form::Text
+            };
+            (form, start + digits, length)
         }
     };
-    Ok((packet, (!body.is_empty()).then_some(body)))
+    let end = start.checked_add(length).filter(|&end| end <= body.len());
+    let end = end.ok_or(DecodeError::Length)?;
+    Ok((form, start..end, (end < body.len()).then_some(end)))
 }
 
-fn decode_text(version: Version, data: Bytes) -> Result<Packet, DecodeError> {
-    let text = ByteString::try_from(data).map_err(|_| DecodeError::Utf8)?;
-    Packet::decode(version, text)
-}
-
-/// Reads decimal digits, of which `zero` is the 0, up to `end`.
-fn take_length(body: &mut Bytes, zero: u8, end: u8) -> Result<usize, DecodeError> {
+/// Reads decimal digits, of which `zero` is the 0, up to `end`. Gives the number, and how many bytes it took.
+fn length(bytes: &[u8], zero: u8, end: u8) -> Result<(usize, usize), DecodeError> {
     let mut length = 0_usize;
-    for digits in 0..=MAX_DIGITS {
-        if !body.has_remaining() {
-            return Err(DecodeError::Length);
+    for (digits, &byte) in bytes.iter().enumerate().take(MAX_DIGITS + 1) {
+        if byte == end && digits > 0 {
+            return Ok((length, digits + 1));
         }
-        match body.get_u8() {
-            byte if byte == end && digits > 0 => return Ok(length),
-            byte => {
-                let digit = byte.checked_sub(zero).filter(|digit| *digit <= 9);
-                let digit = usize::from(digit.ok_or(DecodeError::Length)?);
-                length = length.saturating_mul(10).saturating_add(digit);
-            }
-        }
+        let digit = byte.checked_sub(zero).filter(|digit| *digit <= 9);
+        let digit = usize::from(digit.ok_or(DecodeError::Length)?);
+        length = length.saturating_mul(10).saturating_add(digit);
     }
     Err(DecodeError::Length)
-}
-
-fn take(body: &mut Bytes, length: usize) -> Result<Bytes, DecodeError> {
-    if length > body.len() {
-        return Err(DecodeError::Length);
-    }
-    Ok(body.split_to(length))
 }
 
 /// How many bytes of UTF-8 are `units` UTF-16 code units. A length that ends between the two units of a surrogate pair,
 /// or behind the end, is none.
 fn utf16_prefix(text: &[u8], units: usize) -> Result<usize, DecodeError> {
+    // Most are ASCII.
+    if text.get(..units).is_some_and(<[u8]>::is_ascii) {
+        return Ok(units);
+    }
     let mut left = units;
     let mut position = 0;
     while left > 0 {
@@ -99,8 +85,8 @@ fn utf16_prefix(text: &[u8], units: usize) -> Result<usize, DecodeError> {
 
 pub(super) fn append(version: Version, packet: &Packet, body: &mut String) {
     body.reserve(appended_len(version, packet));
-    body.push_str(&utf16_len(version, packet).to_string());
-    body.push(':');
+    // Writing to a string cannot fail.
+    let _ = write!(body, "{}:", utf16_len(version, packet));
     packet.encode(version, body);
 }
 
@@ -127,6 +113,8 @@ fn utf16_len(version: Version, packet: &Packet) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::super::{decode, encode, fitting};
     use super::*;
     use proptest::prelude::*;

@@ -5,20 +5,30 @@ mod separated;
 
 use std::fmt;
 
+use std::ops::Range;
+use std::str;
+
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use crate::error::DecodeError;
+use crate::frame;
 use crate::packet::{Message, Packet};
 use crate::version::{Framing, Version};
 
-/// Reads the packets of a body one after the other, without copying.
+/// A copy of a text up to here takes less than to count the owners of the body it is in, twice.
+pub(crate) const SHORT: usize = 512;
+
+/// Reads the packets of a body one after the other. Long messages are slices of the body, short texts are copies.
 ///
 /// A bad packet yields one error and ends the iteration: the packets before it have been delivered, the rest of the
 /// body is dropped. So trailing bytes are an error after the good packets, and an empty body is one error.
 #[derive(Clone)]
 pub struct Packets {
     version: Version,
-    rest: Option<Bytes>,
+    body: Bytes,
+    /// Where the next packet starts, if there is one.
+    next: Option<usize>,
     left: usize,
 }
 
@@ -27,14 +37,15 @@ pub struct Packets {
 pub fn decode(version: Version, body: Bytes, max_packets: usize) -> Packets {
     Packets {
         version,
-        rest: Some(body),
+        body,
+        next: Some(0),
         left: max_packets,
     }
 }
 
 impl fmt::Debug for Packets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rest = self.rest.as_ref().map_or(0, Bytes::len);
+        let rest = self.next.map_or(0, |start| self.body.len() - start);
         write!(f, "Packets({rest} bytes left)")
     }
 }
@@ -43,21 +54,55 @@ impl Iterator for Packets {
     type Item = Result<Packet, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let body = self.rest.take()?;
+        let start = self.next.take()?;
         let Some(left) = self.left.checked_sub(1) else {
             return Some(Err(DecodeError::TooManyPackets));
         };
         self.left = left;
-        let next = match self.version.framing() {
-            Framing::Counted => counted::split_first(self.version, body),
-            Framing::Separated => separated::split_first(self.version, body),
+        let found = match self.version.framing() {
+            Framing::Counted => counted::packet_at(&self.body, start),
+            Framing::Separated => Ok(separated::packet_at(&self.body, start)),
         };
-        Some(next.map(|(packet, rest)| {
-            self.rest = rest;
-            packet
-        }))
+        let (form, range, next) = match found {
+            Ok(found) => found,
+            Err(error) => return Some(Err(error)),
+        };
+        // Most are short messages. They are made where they are given, because moving them takes as long as making them.
+        let bytes = self.body.get(range.clone()).unwrap_or_default();
+        if let (Form::Text, Some(text)) = (form, bytes.strip_prefix(b"4"))
+            && text.len() <= SHORT
+            && let Ok(text) = str::from_utf8(text)
+        {
+            self.next = next;
+            return Some(Ok(Packet::Message(Message::Text(ByteString::from(text)))));
+        }
+        let packet = form.decode(self.version, self.body.slice(range));
+        self.next = next.filter(|_| packet.is_ok());
+        Some(packet)
     }
 }
+
+/// What a packet in a body is.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Binary,
+}
+
+impl Form {
+    fn decode(self, version: Version, packet: Bytes) -> Result<Packet, DecodeError> {
+        match self {
+            // Checked a packet at a time, so that bad UTF-8 costs nothing that came before it.
+            Self::Text => ByteString::try_from(packet)
+                .map_err(|_| DecodeError::Utf8)
+                .and_then(|text| Packet::decode(version, text)),
+            Self::Binary => Ok(frame::decode_binary(version, packet)),
+        }
+    }
+}
+
+/// A packet in a body: what it is, where it stands, and where the next one does, if there is one.
+type Found = (Form, Range<usize>, Option<usize>);
 
 /// Writes packets as one body.
 #[must_use]
@@ -142,6 +187,24 @@ mod tests {
             read(b"4hello\x1ebAQIDBA=="),
             [Ok(text("hello")), Ok(binary(&[1, 2, 3, 4]))]
         );
+    }
+
+    #[test]
+    fn short_texts_are_copies_and_long_ones_are_slices() {
+        for version in [Version::V3, Version::V4] {
+            for (len, is_slice) in [(0, false), (SHORT, false), (SHORT + 1, true)] {
+                let body = encode(version, &[text(&"x".repeat(len))]);
+                let found = decode(version, body.clone(), 1).next();
+                let Some(Ok(Packet::Message(Message::Text(text)))) = found else {
+                    panic!("{found:?}")
+                };
+                assert_eq!(
+                    body.as_ptr_range().contains(&text.as_ptr()),
+                    is_slice,
+                    "{len}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,26 +1,18 @@
 //! Payloads of revision 4: text packets with `U+001E` between them. Nothing escapes it.
 
-use bytes::Bytes;
-use bytestring::ByteString;
-
-use crate::error::DecodeError;
+use super::{Form, Found};
 use crate::packet::Packet;
 use crate::version::Version;
 
 pub(super) const SEPARATOR: u8 = 0x1E;
 
-/// The first packet, and what follows it if anything does.
-pub(super) fn split_first(
-    version: Version,
-    mut body: Bytes,
-) -> Result<(Packet, Option<Bytes>), DecodeError> {
-    let (packet, rest) = match memchr::memchr(SEPARATOR, &body) {
-        Some(end) => (body.split_to(end), Some(body.slice(1..))),
-        None => (body, None),
-    };
-    // Checked a packet at a time, so that bad UTF-8 costs nothing that came before it.
-    let text = ByteString::try_from(packet).map_err(|_| DecodeError::Utf8)?;
-    Ok((Packet::decode(version, text)?, rest))
+/// The packet at `start`.
+pub(super) fn packet_at(body: &[u8], start: usize) -> Found {
+    let rest = body.get(start..).unwrap_or_default();
+    match memchr::memchr(SEPARATOR, rest) {
+        Some(len) => (Form::Text, start..start + len, Some(start + len + 1)),
+        None => (Form::Text, start..body.len(), None),
+    }
 }
 
 pub(super) fn append(version: Version, packet: &Packet, body: &mut String) {
