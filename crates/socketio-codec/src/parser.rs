@@ -208,10 +208,6 @@ fn custom(
 pub struct ParserDecoder(Decoding);
 
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one a connection, and the usual format is not put behind a pointer"
-)]
 enum Decoding {
     Json(Decoder),
     /// It keeps nothing from message to message.
