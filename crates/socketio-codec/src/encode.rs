@@ -142,7 +142,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{EncodeError, Event, Query};
+    use crate::{EncodeError, Event, Parser, Part, Query};
 
     fn namespace(name: &str) -> Namespace {
         name.parse().unwrap()
@@ -273,6 +273,11 @@ mod tests {
             assert_eq!(packet.attachments(), attachments, "{text}");
             let has_query = matches!(&packet, Packet::Connect { query: Some(_), .. });
             assert!(has_query || packet.encoded_len() == text.len(), "{text}");
+
+            let parts = Parser::json().encode(&packet).unwrap();
+            let message = parts.iter().next();
+            assert_eq!(message, Some(&Part::Text(text.into())));
+            assert_eq!(Parser::json().encode_owned(packet), Ok(parts), "{text}");
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! An event: a name and arguments.
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -24,17 +25,11 @@ fn reserved(name: &str) -> Option<&'static str> {
     })
 }
 
-/// What stands as it is between the opening bracket and `first`, where the first of so many arguments stands or would:
-/// the name of most events.
-fn in_place(array: &str, first: usize, len: usize) -> &str {
+/// Where the name of most events stands as it is, between the opening bracket and `first`, where the first of so many
+/// arguments stands or would.
+fn place(first: usize, len: usize) -> Range<usize> {
     let behind = if len > 0 { "\"," } else { "\"" };
-    let end = first.saturating_sub(behind.len());
-    array.get("[\"".len()..end).unwrap_or_default()
-}
-
-/// The name, if it is not what stands there.
-fn unless_in_place(name: &str, array: &str, first: usize, len: usize) -> Option<Box<Box<str>>> {
-    (in_place(array, first, len) != name).then(|| Box::new(name.into()))
+    "[\"".len()..first.saturating_sub(behind.len())
 }
 
 /// An event: a name and [arguments](Args).
@@ -90,7 +85,9 @@ impl Event {
             return Err(EncodeError::ReservedEventName { name });
         }
         let args = args::write(Some(name), args, max_attachments)?;
-        let name = unless_in_place(name, args.array(), args.first(), args.len());
+        // Escapes are longer than what they stand for.
+        let is_there = place(args.first(), args.len()).len() == name.len();
+        let name = (!is_there).then(|| Box::new(name.into()));
         Ok(Self { args, name })
     }
 
@@ -147,7 +144,8 @@ impl Event {
         }
         scanner.eat(b',');
         let (first, len) = (scanner.position(), array.len().saturating_sub(1));
-        let name = unless_in_place(&name, text, first, len);
+        let is_there = text.get(place(first, len)) == Some(&*name);
+        let name = (!is_there).then(|| Box::new(name.into()));
         array.set_first(first);
         Ok(Self { args: array, name })
     }
@@ -156,7 +154,10 @@ impl Event {
     pub fn name(&self) -> &str {
         match &self.name {
             Some(name) => name,
-            None => in_place(self.args.array(), self.args.first(), self.args.len()),
+            None => {
+                let place = place(self.args.first(), self.args.len());
+                self.args.array().get(place).unwrap_or_default()
+            }
         }
     }
 

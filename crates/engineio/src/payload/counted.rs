@@ -84,7 +84,7 @@ fn utf16_prefix(text: &[u8], units: usize) -> Result<usize, DecodeError> {
 }
 
 pub(super) fn append(version: Version, packet: &Packet, body: &mut String) {
-    body.reserve(appended_len(version, packet));
+    body.reserve(MAX_DIGITS + 1 + packet.encoded_len(version));
     // Writing to a string cannot fail.
     let _ = write!(body, "{}:", utf16_len(version, packet));
     packet.encode(version, body);
@@ -102,6 +102,9 @@ fn utf16_len(version: Version, packet: &Packet) -> usize {
         Packet::Message(Message::Text(data)) => data,
         _ => "",
     };
+    if data.is_ascii() {
+        return packet.encoded_len(version);
+    }
     // Every character is one unit, and those beyond the basic plane, four bytes long, are two.
     let units = data.bytes().map(|byte| match byte {
         0x80..=0xBF => 0,

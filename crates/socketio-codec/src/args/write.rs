@@ -32,15 +32,27 @@ pub(crate) fn write(
     if start > 0 {
         out.0.push(EVENT);
     }
-    let (first, len) =
-        write_array(&mut out.0, name, args, &found).map_err(|error| match found.exceeded() {
-            true => EncodeError::TooManyAttachments {
-                limit: max_attachments,
-            },
-            false => EncodeError::Serialize {
-                message: error.to_string(),
-            },
-        })?;
+    out.0.push(b'[');
+    let named = match name {
+        Some(name) => serde_json::to_writer(&mut out.0, name).map(|()| out.0.push(b',')),
+        None => Ok(()),
+    };
+    let first = out.0.len();
+    let written = named.and_then(|()| write_items(&mut out.0, args, &found));
+    let len = written.map_err(|error| match found.exceeded() {
+        true => EncodeError::TooManyAttachments {
+            limit: max_attachments,
+        },
+        false => EncodeError::Serialize {
+            message: error.to_string(),
+        },
+    })?;
+    if len == 0 && name.is_some() {
+        // The comma.
+        out.0.pop();
+    }
+    let first = first.min(out.0.len());
+    out.0.push(b']');
     let Ok(text) = str::from_utf8(&out.0) else {
         return Err(EncodeError::Serialize {
             message: "not UTF-8".into(),
@@ -73,31 +85,19 @@ fn place(attachments: Vec<Bytes>, array: &str) -> Result<Attached, EncodeError> 
     }
 }
 
-/// Appends the array. Gives the position of the first argument, or where it would be, and how many there are.
-fn write_array(
+/// Appends the arguments. Gives how many there are.
+fn write_items(
     out: &mut Vec<u8>,
-    name: Option<&str>,
     args: &(impl Serialize + ?Sized),
     found: &Found,
-) -> Result<(usize, usize), serde_json::Error> {
-    out.push(b'[');
-    if let Some(name) = name {
-        serde_json::to_writer(&mut *out, name)?;
-        out.push(b',');
-    }
-    let first = out.len();
+) -> Result<usize, serde_json::Error> {
     let mut list = List { out, found, len: 0 };
     match args.serialize(&mut list) {
         Ok(()) => {}
         Err(ListError::NotAList) => list.push(args)?,
         Err(ListError::Json(error)) => return Err(error),
     }
-    let len = list.len;
-    if len == 0 && name.is_some() {
-        out.pop();
-    }
-    out.push(b']');
-    Ok((first.min(out.len() - 1), len))
+    Ok(list.len)
 }
 
 /// Whether there is nothing but the placeholders that were written for the attachments, one each:
