@@ -704,3 +704,38 @@ fn a_short_payload_does_not_keep_long_white_space_alive() {
         assert_eq!(message.contains(&event.json().as_ptr()), in_message);
     }
 }
+
+#[test]
+fn a_name_is_what_it_is_wherever_it_stands() {
+    for (array, name, len) in [
+        (r#"["a"]"#, "a", 0),
+        (r#"["a",1]"#, "a", 1),
+        (r#"["a",[],2]"#, "a", 2),
+        (r#"[ "a"]"#, "a", 0),
+        (r#"["a" ]"#, "a", 0),
+        (r#"["a" ,1]"#, "a", 1),
+        (r#"["a", 1]"#, "a", 1),
+        (r#"[""]"#, "", 0),
+        (r#"["",1]"#, "", 1),
+        (r#"[ "" ,1]"#, "", 1),
+        (r#"["\u0061",1]"#, "a", 1),
+        (r#"["a\"b"]"#, "a\"b", 0),
+        (r#"["\\",1]"#, "\\", 1),
+        (r#"["é",1]"#, "é", 1),
+        ("[1]", "1", 0),
+        ("[12,1]", "12", 1),
+        ("[-1.5e3 ,1]", "-1.5e3", 1),
+    ] {
+        let packet = Decoder::new(Limits::default()).text(format!("2{array}").into());
+        let Ok(Some(Packet::Event { event, .. })) = packet else {
+            panic!("{array}: {packet:?}")
+        };
+        assert_eq!((event.name(), event.args().len()), (name, len), "{array}");
+        assert_eq!(event.detach().name(), name, "{array}");
+        assert_eq!(event.json(), array);
+        // Written anew, it is as it is usual.
+        let event = Event::new(name, &()).unwrap();
+        assert_eq!(event.name(), name, "{array}");
+        assert_eq!(event.detach(), event);
+    }
+}
