@@ -4,7 +4,6 @@ mod counted;
 mod separated;
 
 use std::fmt;
-
 use std::ops::Range;
 use std::str;
 
@@ -67,7 +66,8 @@ impl Iterator for Packets {
             Ok(found) => found,
             Err(error) => return Some(Err(error)),
         };
-        // Most are short messages. They are made where they are given, because moving them takes as long as making them.
+        // Most are short messages. They are made in the place of what is returned: to move one right behind its making
+        // takes as long again.
         let bytes = self.body.get(range.clone()).unwrap_or_default();
         if let (Form::Text, Some(text)) = (form, bytes.strip_prefix(b"4"))
             && text.len() <= SHORT
