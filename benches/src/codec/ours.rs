@@ -48,8 +48,9 @@ fn read(packet: Option<&Packet>) -> bool {
 /// Gives the messages that a client sends: what comes out is owned, as what `to_string` gives is.
 pub(super) fn encode(chat: Chat) -> Subject {
     let parser = Parser::json();
-    let work =
-        move |()| packet(&chat).is_some_and(|packet| black_box(parser.encode_owned(packet)).is_ok());
+    let work = move |()| {
+        packet(&chat).is_some_and(|packet| black_box(parser.encode_owned(packet)).is_ok())
+    };
     Subject::new(OURS, || (), work)
 }
 
@@ -68,8 +69,9 @@ pub(super) fn encode_into(chat: Chat) -> Subject {
 /// As above, with an attachment.
 pub(super) fn encode_binary(file: File) -> Subject {
     let parser = Parser::json();
-    let work =
-        move |()| packet(&file).is_some_and(|packet| black_box(parser.encode_owned(packet)).is_ok());
+    let work = move |()| {
+        packet(&file).is_some_and(|packet| black_box(parser.encode_owned(packet)).is_ok())
+    };
     Subject::new(OURS, || (), work)
 }
 

@@ -60,10 +60,14 @@ impl Unread {
                 Entry::Event(event) => return Some(event),
                 Entry::Messages(mut messages) => {
                     if let Some(event) = messages.next() {
-                        self.0.push_front(Entry::Messages(messages));
+                        // The body is not kept for as long as nothing else happens.
+                        if messages.left > 0 {
+                            self.0.push_front(Entry::Messages(messages));
+                        }
                         return Some(event);
                     }
                 }
+            }
             }
         }
     }
