@@ -151,9 +151,7 @@ async fn ours(url: &str, events: usize) -> Result<Vec<u64>, Failure> {
         match stream.next().await.ok_or("the connection has ended")? {
             Event::Message(message) => {
                 let argument = message.args().iter_raw().next();
-                nanos.push(since(
-                    argument.ok_or("an event without an argument")?.get(),
-                )?);
+                nanos.push(since(argument.ok_or("an event without an argument")?)?);
             }
             Event::Disconnected { reason, .. } => return Err(reason.to_string().into()),
             _ => {}

@@ -242,7 +242,7 @@ impl Membership {
         if self.shared.parser.is_json() {
             return self.check_size(ack_digits, event.json().len(), event.attachments());
         }
-        self.check_encoded(&Packet::Event {
+        self.check_encoded(Packet::Event {
             namespace: self.namespace.clone(),
             id: (ack_digits > 0).then_some(u64::MAX),
             event: event.clone(),
@@ -254,7 +254,7 @@ impl Membership {
         if self.shared.parser.is_json() {
             return self.check_size(MAX_ACK_DIGITS, args.json().len(), args.attachments());
         }
-        self.check_encoded(&Packet::Ack {
+        self.check_encoded(Packet::Ack {
             namespace: self.namespace.clone(),
             id: u64::MAX,
             args: args.clone(),
@@ -295,7 +295,7 @@ impl Membership {
     }
 
     /// How large a packet is in another format, only that format can tell.
-    fn check_encoded(&self, packet: &Packet) -> Result<(), EmitError> {
+    fn check_encoded(&self, packet: Packet) -> Result<(), EmitError> {
         let (max, base64) = self.shared.capacity();
         let outgoing = Outgoing::new(&self.shared.parser, packet)?;
         check_max(outgoing.largest_message(base64), max)

@@ -133,7 +133,7 @@ impl Session {
         let query = active.settings.query.as_ref();
         let packet = |auth: Option<&Json>| {
             let packet = link.protocol.connect(&slot.name, auth, query);
-            Outgoing::new(&self.config.parser, &packet)
+            Outgoing::new(&self.config.parser, packet)
         };
         // Rather nothing is recovered than nothing joined.
         let asked = asked.as_ref().and_then(|asked| packet(Some(asked)).ok());

@@ -16,8 +16,8 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn new(parser: &Parser, packet: &Packet) -> Result<Self, EncodeError> {
-        let parts = parser.encode(packet)?;
+    pub(crate) fn new(parser: &Parser, packet: Packet) -> Result<Self, EncodeError> {
+        let parts = parser.encode_owned(packet)?;
         // JSON escapes it. Elsewhere it would cost the connection, as soon as that is by polling.
         if !parser.is_json() && parts.iter().any(has_separator) {
             return Err(EncodeError::custom(
@@ -33,10 +33,10 @@ impl Outgoing {
     /// The same for an event whose leaving is told if `report` says so.
     pub(super) fn event(
         parser: &Parser,
-        packet: &Packet,
+        packet: Packet,
         report: bool,
     ) -> Result<Self, EncodeError> {
-        let reported = match packet {
+        let reported = match &packet {
             Packet::Event { event, .. } if report => Some(event.clone()),
             _ => None,
         };
@@ -147,7 +147,7 @@ mod tests {
                         };
                         assert_eq!(
                             size,
-                            Outgoing::new(&Parser::json(), &packet)
+                            Outgoing::new(&Parser::json(), packet)
                                 .unwrap()
                                 .largest_message(base64)
                         );

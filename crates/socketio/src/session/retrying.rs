@@ -145,7 +145,7 @@ impl Session {
                 event: retried.event.clone(),
             };
             let report = active.settings.report_sent;
-            let outgoing = Outgoing::event(&self.config.parser, &packet, report);
+            let outgoing = Outgoing::event(&self.config.parser, packet, report);
             let fitting = outgoing.map_err(EmitError::from).and_then(|outgoing| {
                 self.link.check_size(&outgoing)?;
                 Ok(outgoing)

@@ -134,7 +134,7 @@ impl Session {
             id: ticket.id,
             args,
         };
-        let outgoing = Outgoing::new(&self.config.parser, &packet)?;
+        let outgoing = Outgoing::new(&self.config.parser, packet)?;
         self.link.check_size(&outgoing)?;
         self.send(outgoing);
         Ok(())
@@ -196,7 +196,7 @@ impl Session {
             event,
         };
         let report = active.settings.report_sent;
-        let outgoing = Outgoing::event(&self.config.parser, &packet, report)?;
+        let outgoing = Outgoing::event(&self.config.parser, packet, report)?;
         self.link.check_size(&outgoing)?;
         if active.is_joined() {
             self.send_in(key, outgoing);
@@ -298,7 +298,7 @@ impl Session {
         }
         // A format that has no DISCONNECT leaves it to the end of the link, and so does a server that takes none: one
         // of revision 4 has joined the root without a CONNECT that would have been too large, too.
-        if let Ok(packet) = Outgoing::new(&self.config.parser, &Packet::Disconnect { namespace })
+        if let Ok(packet) = Outgoing::new(&self.config.parser, Packet::Disconnect { namespace })
             && self.link.excess(&packet).is_none()
         {
             self.send(packet);

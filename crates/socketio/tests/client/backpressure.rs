@@ -1,5 +1,7 @@
 //! Who is faster than the other side waits, and nothing is lost.
 
+use std::time::Duration;
+
 use socketio::Retries;
 
 use super::adversarial::until;
@@ -88,7 +90,7 @@ async fn a_connection_that_waits_for_its_reader_does_nothing() {
     .await;
     tokio::time::pause();
     let never = std::future::pending::<()>();
-    let waited = tokio::time::timeout(std::time::Duration::from_millis(10), never).await;
+    let waited = tokio::time::timeout(Duration::from_millis(10), never).await;
     assert!(waited.is_err());
     drop(peer);
 }
