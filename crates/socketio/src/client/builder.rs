@@ -10,9 +10,9 @@ use http::HeaderMap;
 use serde::Serialize;
 use socketio_codec::{Namespace, Parser, Query};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
+use super::channel;
 use super::dialer::Dialer;
 use super::driver::Driver;
 use super::events::Events;
@@ -411,7 +411,7 @@ impl Builder {
         let settings = self.first.settings(query)?;
         let http = self.http.map_or_else(Http::new, Ok)?;
         let span = tracing::debug_span!("socketio", host = endpoint.host(), port = endpoint.port());
-        let (control, control_end) = mpsc::unbounded_channel();
+        let (control, control_end) = channel::unbounded();
         self.session.version = self.engine.version;
         self.session.force_base64 = self.engine.force_base64;
         let shared = Arc::new(Shared::new(Handle::current(), &self.session));

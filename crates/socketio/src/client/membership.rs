@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use engineio::Transport;
 use socketio_codec::{Args, Bytes, Event, Json, Namespace, Packet, Parser};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Timeout;
 
-use super::commands::{Commands, CommandsEnd, commands};
+use super::channel::{self, Receiver, Sender};
 use super::events::{Events, Mailbox, Queue, mailbox};
 use super::provider::Provider;
 use super::socket::Socket;
@@ -29,7 +29,7 @@ pub(super) const MAX_ACK_DIGITS: usize = 20;
 pub(super) type Outcome = oneshot::Receiver<Result<(), ConnectError>>;
 
 /// How many commands of a namespace wait for its task before senders are made to wait. Only bursts need room here.
-const COMMANDS: usize = 16;
+pub(super) const COMMANDS: usize = 16;
 
 /// One joined namespace, as its handles see it. Dropping the last of them leaves the namespace.
 pub(super) struct Membership {
@@ -38,8 +38,8 @@ pub(super) struct Membership {
     pub(super) retries: Option<Retries>,
     queue: Arc<Queue>,
     pub(super) status: Arc<Status>,
-    pub(super) commands: Commands,
-    pub(super) control: mpsc::UnboundedSender<Box<Control>>,
+    pub(super) commands: Sender<Command>,
+    pub(super) control: Sender<Control>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -87,7 +87,6 @@ pub(super) enum Wish {
 /// What a task is told beside what is to be sent. Nobody ever waits to say it, so handles can say it when they are
 /// dropped; and each is said at most once per handle, awaited acknowledgement or call of `caught_up`, so the unbounded
 /// channel has a bound.
-/// Boxed in its channel: an idle one reserves room for 32.
 pub(super) enum Control {
     Join(Box<Join>),
     Leave {
@@ -113,7 +112,7 @@ pub(super) struct Join {
     pub(super) settings: session::Join,
     pub(super) auth: Option<Provider<Option<Json>>>,
     pub(super) status: Arc<Status>,
-    pub(super) commands: CommandsEnd,
+    pub(super) commands: Receiver<Command>,
     pub(super) mailbox: Mailbox,
     pub(super) joined: oneshot::Sender<Result<(), ConnectError>>,
 }
@@ -163,14 +162,14 @@ pub(super) struct Shared {
 impl Membership {
     /// Asks the task behind `control` to join a namespace. The handles are there at once; the outcome comes later.
     pub(super) fn join(
-        control: &mpsc::UnboundedSender<Box<Control>>,
+        control: &Sender<Control>,
         shared: Arc<Shared>,
         namespace: Namespace,
         settings: Settings,
     ) -> Result<(Socket, Events, Outcome), ConnectError> {
         let id = MembershipId(shared.last_id.fetch_add(1, Ordering::Relaxed));
         let status = Arc::new(Status::default());
-        let (commands, commands_end) = commands(COMMANDS);
+        let (commands, commands_end) = channel::bounded(COMMANDS);
         let (mailbox, inbox) = mailbox(
             settings.event_queue,
             shared.max_queued_bytes,
@@ -198,7 +197,7 @@ impl Membership {
             joined,
         };
         control
-            .send(Box::new(Control::Join(Box::new(join))))
+            .try_send(Control::Join(Box::new(join)))
             .map_err(|_| ConnectError::Closed)?;
         let events = Events::new(membership.clone(), inbox);
         Ok((Socket::new(membership), events, outcome))
@@ -218,7 +217,7 @@ impl Membership {
             id: self.id,
             done: Some(done),
         };
-        if self.control.send(Box::new(leave)).is_ok() {
+        if self.control.try_send(leave).is_ok() {
             // An error means that the task is gone, and the connection with it.
             finished.await.ok();
         }
@@ -229,7 +228,7 @@ impl Membership {
         let catch_up = Control::CatchUp { id: self.id, done };
         // An error means that the task is gone, and the connection with it.
         self.control
-            .send(Box::new(catch_up))
+            .try_send(catch_up)
             .map_err(|_| AckError::Disconnected)?;
         caught_up.await.map_err(|_| AckError::Disconnected)
     }
@@ -312,10 +311,10 @@ fn check_max(size: u64, max: Option<u64>) -> Result<(), EmitError> {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.control
-            .send(Box::new(Control::Leave {
+            .try_send(Control::Leave {
                 id: self.id,
                 done: None,
-            }))
+            })
             .ok();
     }
 }

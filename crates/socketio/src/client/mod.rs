@@ -2,7 +2,7 @@
 //! Engine.IO [`Client`](engineio::client::Client).
 
 mod builder;
-mod commands;
+mod channel;
 mod dialer;
 mod driver;
 mod events;

@@ -9,18 +9,18 @@ use std::task::{Context, Poll, ready};
 use futures_util::Sink;
 use socketio_codec::Event;
 
-use super::commands::Permit;
+use super::channel::{Closed, Permit};
 use super::membership::{Command, Membership};
 use crate::error::EmitError;
 
-type Reserving = Pin<Box<dyn Future<Output = Result<Permit, EmitError>> + Send>>;
+type Reserving = Pin<Box<dyn Future<Output = Result<Permit<Command>, Closed>> + Send>>;
 
 /// A [`Sink`] of events; see [`Socket::sink`](crate::Socket::sink). It is ready when there is room for one more event.
 /// There is nothing to flush: what it has taken is on its way.
 pub struct EmitSink {
     membership: Arc<Membership>,
     reserving: Option<Reserving>,
-    permit: Option<Permit>,
+    permit: Option<Permit<Command>>,
 }
 
 impl EmitSink {
@@ -64,7 +64,8 @@ impl Sink<Event> for EmitSink {
         permit.send(match self.membership.retries {
             None => Command::Emit(event),
             Some(_) => Command::EmitRetried(event),
-        })
+        })?;
+        Ok(())
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), EmitError>> {

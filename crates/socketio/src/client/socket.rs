@@ -9,8 +9,9 @@ use engineio::Transport;
 use engineio::client::now;
 use serde::Serialize;
 use socketio_codec::{Args, Event};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use super::channel::Sender;
 use super::joining::NamespaceBuilder;
 use super::membership::{Command, Control, MAX_ACK_DIGITS, Membership, Wish};
 use super::sink::EmitSink;
@@ -62,7 +63,7 @@ impl Socket {
         async move {
             let event = event?;
             match self.membership.retries {
-                None => self.membership.commands.send(Command::Emit(event)).await,
+                None => Ok(self.membership.commands.send(Command::Emit(event)).await?),
                 Some(retries) => {
                     self.acknowledged(event, Wish::Retried(retries.timeout))
                         .await
@@ -86,7 +87,8 @@ impl Socket {
         };
         self.membership
             .commands
-            .try_send(command, EmitError::BufferFull)
+            .try_send(command)
+            .map_err(|refused| refused.or_full(EmitError::BufferFull))
     }
 
     /// Sends an event if it can leave at once, and drops it otherwise: for what is worthless later, such as a position.
@@ -109,7 +111,8 @@ impl Socket {
         }
         self.membership
             .commands
-            .try_send(Command::EmitVolatile(event), EmitError::NotWritable)
+            .try_send(Command::EmitVolatile(event))
+            .map_err(|refused| refused.or_full(EmitError::NotWritable))
     }
 
     /// Sends an event and waits until it has left, for at most `timeout`: then it is taken back. (With
@@ -196,7 +199,8 @@ impl Socket {
             awaited: awaited.clone(),
         };
         // A command that is still to be sent goes with this future.
-        self.membership.commands.send(command).await?;
+        let taken = self.membership.commands.send(command).await;
+        taken.map_err(EmitError::from)?;
         let mut pending = PendingReply {
             settled,
             awaited,
@@ -273,10 +277,7 @@ impl Socket {
     pub fn reconnect(&self) {
         if self.membership.shared.wants_reconnect() {
             // An error means that the task is gone, and the connection with it.
-            self.membership
-                .control
-                .send(Box::new(Control::Reconnect))
-                .ok();
+            self.membership.control.try_send(Control::Reconnect).ok();
         }
     }
 
@@ -334,7 +335,7 @@ impl fmt::Debug for Socket {
 struct PendingReply<'a> {
     settled: oneshot::Receiver<Result<Args, AckError>>,
     awaited: Arc<OnceLock<AckKey>>,
-    control: &'a mpsc::UnboundedSender<Box<Control>>,
+    control: &'a Sender<Control>,
 }
 
 impl Drop for PendingReply<'_> {
@@ -343,9 +344,7 @@ impl Drop for PendingReply<'_> {
             // First close: the task takes no event whose reply is closed.
             self.settled.close();
             let awaited = std::mem::take(&mut self.awaited);
-            self.control
-                .send(Box::new(Control::AckDropped(awaited)))
-                .ok();
+            self.control.try_send(Control::AckDropped(awaited)).ok();
         }
     }
 }
@@ -375,7 +374,7 @@ impl AckHandle {
         let reply = self.prepare(&args);
         async move {
             let (membership, command) = reply?;
-            membership.commands.send(command).await
+            Ok(membership.commands.send(command).await?)
         }
     }
 
@@ -412,7 +411,7 @@ impl PartialEq for AckHandle {
 mod tests {
     use super::*;
     use crate::client::joining::Joining;
-    use crate::client::membership::Shared;
+    use crate::client::membership::{COMMANDS, Shared};
     use crate::session::Config;
     use futures_util::FutureExt;
     use socketio_codec::Namespace;
@@ -420,7 +419,7 @@ mod tests {
     /// The channel to the task has no bound of its own.
     #[tokio::test]
     async fn futures_that_are_dropped_tell_the_task_no_more_than_it_has_to_forget() {
-        let (control, mut control_end) = mpsc::unbounded_channel();
+        let (control, mut control_end) = crate::client::channel::unbounded();
         let shared = Shared::new(tokio::runtime::Handle::current(), &Config::default());
         let settings = Joining::default().settings(None).unwrap();
         let namespace = Namespace::try_from("/").unwrap();
@@ -430,9 +429,8 @@ mod tests {
             let asking = socket.emit_with_ack("a", (), Duration::from_secs(60));
             assert!(asking.now_or_never().is_none());
         }
-        let told = std::iter::from_fn(|| control_end.try_recv().ok());
-        let forget = told.filter(|control| matches!(**control, Control::AckDropped(_)));
-        let queued = socket.membership.commands.max_room();
-        assert_eq!(forget.count(), queued);
+        let told = control_end.end();
+        let forget = told.filter(|control| matches!(control, Control::AckDropped(_)));
+        assert_eq!(forget.count(), COMMANDS);
     }
 }

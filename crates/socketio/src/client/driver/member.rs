@@ -8,7 +8,7 @@ use socketio_codec::{Args, Json};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use crate::client::commands::CommandsEnd;
+use crate::client::channel::Receiver;
 use crate::client::events::Mailbox;
 use crate::client::membership::{Command, Join, MembershipId, Status, Wish};
 use crate::client::provider::{Asked, Provider};
@@ -20,7 +20,7 @@ pub(super) struct Member {
     pub(super) key: NamespaceKey,
     pub(super) id: MembershipId,
     pub(super) status: Arc<Status>,
-    pub(super) commands: CommandsEnd,
+    pub(super) commands: Receiver<Command>,
     pub(super) mailbox: Mailbox,
     /// Who provides the auth payload, and the answer under way.
     pub(super) auth: Option<Provider<Option<Json>>>,
@@ -73,9 +73,9 @@ impl Drop for Member {
 }
 
 /// Takes no more commands, and tells how many were there that nobody awaits anything of.
-fn refused(commands: &mut CommandsEnd) -> u64 {
+fn refused(commands: &mut Receiver<Command>) -> u64 {
     let refused = commands.end();
-    refused.filter(|command| command.is_unawaited()).count() as u64
+    refused.filter(Command::is_unawaited).count() as u64
 }
 
 /// Tells whoever wants to join a namespace that there is not even an attempt.

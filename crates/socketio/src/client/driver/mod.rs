@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use engineio::CloseReason;
 use engineio::client::{Client, Timer, now};
 use socketio_codec::Args;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::channel::Receiver;
 use super::dialer::{Call, Dialer};
 use super::membership::{Command, Control, Join, MembershipId, Shared};
 use super::provider::{Asked, Dial};
@@ -52,7 +53,7 @@ pub(super) struct Driver {
     /// The member whose events are not read. While there is one, nothing is read from the link, no event is handed
     /// over, and no link is opened: so all queues stay within their bounds.
     blocked: Option<NamespaceKey>,
-    control: mpsc::UnboundedReceiver<Box<Control>>,
+    control: Receiver<Control>,
     shared: Arc<Shared>,
     timer: Timer,
 }
@@ -98,7 +99,7 @@ impl Driver {
         session: Session,
         dialer: Dialer,
         patience: Duration,
-        control: mpsc::UnboundedReceiver<Box<Control>>,
+        control: Receiver<Control>,
         shared: Arc<Shared>,
     ) -> Self {
         Self {
@@ -137,7 +138,7 @@ impl Driver {
             if !progress && (writable, flushed) == (self.is_writable(), self.is_flushed()) {
                 self.finish_round();
                 self.tell_caught_up();
-                let finished = self.control.is_closed() && matches!(self.link, Link::Down);
+                let finished = self.control.is_finished() && matches!(self.link, Link::Down);
                 return if finished {
                     Poll::Ready(())
                 } else {
@@ -152,10 +153,11 @@ impl Driver {
 
     /// Handles come, go, and lose interest.
     fn poll_control(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut progress = false;
-        while let Poll::Ready(Some(control)) = self.control.poll_recv(cx) {
-            progress = true;
-            match *control {
+        for count in 0..MESSAGES {
+            let Poll::Ready(control) = self.control.poll_recv(cx) else {
+                return count > 0;
+            };
+            match control {
                 Control::Join(join) => self.join(*join, now),
                 Control::Leave { id, done } => {
                     self.leavers.extend(done);
@@ -178,7 +180,7 @@ impl Driver {
                 }
             }
         }
-        progress
+        true
     }
 
     /// Who is not connected is told at once: `done` is dropped.
@@ -216,7 +218,7 @@ impl Driver {
             return member.refuse_commands();
         }
         for command in member.commands.end() {
-            execute(&mut self.session, &mut self.acks, key, *command, now);
+            execute(&mut self.session, &mut self.acks, key, command, now);
         }
         self.session.leave(now, key);
         self.settle(now);
@@ -410,17 +412,17 @@ impl Driver {
         if !takes(&self.session, key, writable) {
             return false;
         }
-        let Poll::Ready(Some(command)) = member.commands.poll_recv(cx) else {
+        let Poll::Ready(command) = member.commands.poll_recv(cx) else {
             return false;
         };
         let late = member.late > 0;
         member.late = member.late.saturating_sub(1);
         let span = member.span.clone();
         let _in = span.enter();
-        if late && matches!(*command, Command::EmitVolatile(_)) {
+        if late && matches!(command, Command::EmitVolatile(_)) {
             self.session.tell_unsent(key, 1, EmitError::NotWritable);
         } else {
-            execute(&mut self.session, &mut self.acks, key, *command, now);
+            execute(&mut self.session, &mut self.acks, key, command, now);
         }
         self.settle(now);
         true
