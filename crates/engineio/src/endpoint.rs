@@ -1,6 +1,7 @@
 //! Where a server is, and the URL of each request to it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use url::{Host, Url};
 
@@ -10,11 +11,13 @@ use crate::connection::Target;
 ///
 /// The query is opaque: its bytes go on every request as they are (the one exception is `'`, which the URL standard
 /// writes as `%27`). It is a credential as often as not, so nothing prints it.
+///
+/// Cloning it is cheap: its clones share the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// http or https; host and port; path; no query, no fragment, no user.
-    base: Url,
-    query: Option<String>,
+    base: Arc<Url>,
+    query: Option<Arc<str>>,
 }
 
 /// A text that is not the address of an Engine.IO server.
@@ -92,7 +95,10 @@ impl Endpoint {
         };
         let base = Url::parse(&format!("{scheme}://{host}:{port}{path}"))
             .map_err(EndpointError::NotAUrl)?;
-        let endpoint = Self { base, query: None };
+        let endpoint = Self {
+            base: Arc::new(base),
+            query: None,
+        };
         match query {
             Some(query) => endpoint.with_query(query),
             None => Ok(endpoint),
@@ -113,7 +119,7 @@ impl Endpoint {
         if path.len() > Self::MAX_LEN {
             return Err(EndpointError::TooLong);
         }
-        self.base.set_path(path);
+        Arc::make_mut(&mut self.base).set_path(path);
         Ok(self)
     }
 
@@ -138,7 +144,7 @@ impl Endpoint {
                 return Err(EndpointError::Reserved(key));
             }
         }
-        self.query = (!query.is_empty()).then(|| query.to_owned());
+        self.query = (!query.is_empty()).then(|| query.into());
         Ok(self)
     }
 
@@ -163,7 +169,7 @@ impl Endpoint {
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        let mut query = self.query.take().unwrap_or_default();
+        let mut query = self.query.as_deref().unwrap_or_default().to_owned();
         for (name, value) in pairs {
             if let Some(name) = reserved(name.as_ref()) {
                 return Err(EndpointError::Reserved(name));
@@ -178,7 +184,7 @@ impl Endpoint {
                 return Err(EndpointError::TooLong);
             }
         }
-        self.query = (!query.is_empty()).then_some(query);
+        self.query = (!query.is_empty()).then(|| query.into());
         Ok(self)
     }
 
@@ -229,7 +235,7 @@ impl Endpoint {
     /// The order of the query is the reference client's: the user's part, `EIO`, `transport`, `t`, `b64`, `sid`.
     #[must_use]
     pub fn url(&self, target: &Target, timestamp: Option<(&str, &str)>) -> Url {
-        let mut query = String::with_capacity(64 + self.query.as_ref().map_or(0, String::len));
+        let mut query = String::with_capacity(64 + self.query.as_ref().map_or(0, |own| own.len()));
         if let Some(own) = &self.query {
             query.push_str(own);
             query.push('&');
@@ -251,7 +257,7 @@ impl Endpoint {
             query.push_str("&sid=");
             encode_component(sid.expose(), &mut query);
         }
-        let mut url = self.base.clone();
+        let mut url = Url::clone(&self.base);
         url.set_query(Some(&query));
         url
     }

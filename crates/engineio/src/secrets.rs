@@ -45,6 +45,8 @@ impl Secrets {
         // What contains another one goes first.
         secrets.sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
         secrets.dedup();
+        // They are kept for as long as the connection lasts.
+        secrets.shrink_to_fit();
         Self(secrets)
     }
 

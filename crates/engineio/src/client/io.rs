@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use ::http::HeaderMap;
@@ -46,8 +47,10 @@ type Pending<T> = Option<Pin<Box<dyn Future<Output = Answer<T>> + Send>>>;
 pub(super) struct Io {
     http: Http,
     endpoint: Endpoint,
-    headers: HeaderMap,
-    cookies: Option<Jar>,
+    headers: Option<Arc<HeaderMap>>,
+    keeps_cookies: bool,
+    /// There is none before the server has set a cookie: most never do.
+    cookies: Option<Box<Jar>>,
     limits: Limits,
     timestamp: Timestamp,
     subprotocols: Subprotocols,
@@ -60,12 +63,12 @@ pub(super) struct Io {
 
 impl Io {
     pub(super) fn new(http: Http, endpoint: Endpoint, config: &Config) -> Self {
-        let cookies = config.cookies.then(|| Jar::new(&endpoint, &config.limits));
         Self {
             http,
             endpoint,
-            headers: HeaderMap::new(),
-            cookies,
+            headers: None,
+            keeps_cookies: config.cookies,
+            cookies: None,
             limits: config.limits.clone(),
             timestamp: config.timestamp.clone(),
             subprotocols: config.subprotocols.clone(),
@@ -77,11 +80,8 @@ impl Io {
         }
     }
 
-    pub(super) fn set_headers(&mut self, mut headers: HeaderMap) {
-        for reserved in RESERVED_HEADERS {
-            headers.remove(reserved);
-        }
-        self.headers = headers;
+    pub(super) fn set_headers(&mut self, headers: Arc<HeaderMap>) {
+        self.headers = Some(headers);
     }
 
     /// Whether another frame can be sent: always, unless the socket is full.
@@ -145,11 +145,11 @@ impl Io {
 
     /// The next outcome. The answer to a POST is taken even while reading is paused: it brings nothing to keep.
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Input> {
-        if let Poll::Ready(result) = poll_pending(&mut self.post, &mut self.cookies, cx) {
+        if let Poll::Ready(result) = self.poll_answer(|io| &mut io.post, cx) {
             self.has_read = true;
             return Poll::Ready(Input::PostDone(result));
         }
-        if let Poll::Ready(result) = poll_pending(&mut self.opening, &mut self.cookies, cx) {
+        if let Poll::Ready(result) = self.poll_answer(|io| &mut io.opening, cx) {
             self.has_read = true;
             return Poll::Ready(match result {
                 Ok(websocket) => {
@@ -163,7 +163,7 @@ impl Io {
         if !reading {
             return Poll::Pending;
         }
-        if let Poll::Ready(result) = poll_pending(&mut self.get, &mut self.cookies, cx) {
+        if let Poll::Ready(result) = self.poll_answer(|io| &mut io.get, cx) {
             self.has_read = true;
             return Poll::Ready(Input::GetDone(result));
         }
@@ -178,6 +178,26 @@ impl Io {
             }
             None => Poll::Pending,
         }
+    }
+
+    /// The outcome of what is under way there, if anything is. The cookies that came with it are kept.
+    #[inline]
+    fn poll_answer<T>(
+        &mut self,
+        pending: impl Fn(&mut Self) -> &mut Pending<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<T> {
+        let Some(future) = pending(self) else {
+            return Poll::Pending;
+        };
+        let answer = std::task::ready!(future.as_mut().poll(cx));
+        *pending(self) = None;
+        if self.keeps_cookies && !answer.cookies.is_empty() {
+            let new = || Box::new(Jar::new(&self.endpoint, &self.limits));
+            let jar = self.cookies.get_or_insert_with(new);
+            jar.store(&answer.cookies, today());
+        }
+        Poll::Ready(answer.outcome)
     }
 
     /// Whether an input, since this was asked last, took more than looking at what had been read before.
@@ -207,9 +227,13 @@ impl Io {
 
     /// What a request carries and no error may show.
     pub(super) fn secrets(&self, sid: Option<&Sid>) -> Secrets {
-        let cookies = self.cookies.iter().flat_map(Jar::values);
+        let cookies = self.cookies.iter().flat_map(|jar| jar.values());
+        let headers = self
+            .headers
+            .iter()
+            .flat_map(|headers| Secrets::in_headers(headers));
         let offered = self.subprotocols.iter().map(str::to_owned);
-        let others = cookies.chain(Secrets::in_headers(&self.headers));
+        let others = cookies.chain(headers);
         let sid = sid.map(|sid| sid.expose().to_owned());
         let others = others.chain(offered).chain(sid);
         Secrets::new(self.endpoint.query(), others)
@@ -221,29 +245,15 @@ impl Io {
         let url = self
             .endpoint
             .url(target, timestamp.map(|name| (name, value.as_str())));
-        let mut headers = self.headers.clone();
+        let mut headers = self.headers.as_deref().cloned().unwrap_or_default();
+        for reserved in RESERVED_HEADERS {
+            headers.remove(reserved);
+        }
         if let Some(jar) = &self.cookies {
             jar.add_to(&mut headers, today());
         }
         self.http.as_reqwest().request(method, url).headers(headers)
     }
-}
-
-#[inline]
-fn poll_pending<T>(
-    pending: &mut Pending<T>,
-    jar: &mut Option<Jar>,
-    cx: &mut Context<'_>,
-) -> Poll<T> {
-    let Some(future) = pending else {
-        return Poll::Pending;
-    };
-    let answer = std::task::ready!(future.as_mut().poll(cx));
-    *pending = None;
-    if let Some(jar) = jar {
-        jar.store(&answer.cookies, today());
-    }
-    Poll::Ready(answer.outcome)
 }
 
 /// Eight base-36 characters, as many as the reference client's.

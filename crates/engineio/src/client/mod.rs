@@ -43,6 +43,7 @@ pub use websocket::fuzzing;
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -116,7 +117,12 @@ impl Client {
     ///
     /// A server may repeat a request in the text of an error answer. `Authorization`, `Proxy-Authorization`, `Cookie`
     /// and every value that is [marked as sensitive](::http::HeaderValue::set_sensitive) are cut out there.
-    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+    pub fn with_headers(self, headers: HeaderMap) -> Self {
+        self.with_shared_headers(Arc::new(headers))
+    }
+
+    /// As [`with_headers`](Self::with_headers), with headers that many connections can share.
+    pub fn with_shared_headers(mut self, headers: Arc<HeaderMap>) -> Self {
         self.io.set_headers(headers);
         self
     }

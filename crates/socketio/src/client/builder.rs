@@ -420,7 +420,7 @@ impl Builder {
             http,
             target,
             config: self.engine,
-            headers: self.headers,
+            headers: (!self.headers.is_empty()).then(|| Arc::new(self.headers)),
             provider: self.provider,
         };
         let session = Session::new(self.session, fastrand::u64(..));

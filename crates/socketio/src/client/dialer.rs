@@ -1,5 +1,7 @@
 //! What it takes to open a link.
 
+use std::sync::Arc;
+
 use engineio::client::{Client, Http};
 use engineio::{Transport, Version};
 use http::HeaderMap;
@@ -13,7 +15,8 @@ pub(super) struct Dialer {
     pub(super) http: Http,
     pub(super) target: Target,
     pub(super) config: engineio::Config,
-    pub(super) headers: HeaderMap,
+    /// Constant headers, if there are any.
+    pub(super) headers: Option<Arc<HeaderMap>>,
     pub(super) provider: Option<Provider<Dial>>,
 }
 
@@ -49,14 +52,17 @@ impl Dialer {
             target = target.with_query(&query)?;
         }
         let mut headers = self.headers.clone();
-        for name in dial.headers.keys() {
-            headers.remove(name);
+        if !dial.headers.is_empty() {
+            let headers = Arc::make_mut(headers.get_or_insert_default());
+            for name in dial.headers.keys() {
+                headers.remove(name);
+            }
+            headers.extend(dial.headers);
         }
-        headers.extend(dial.headers);
         Ok(self.open(call, &target, headers))
     }
 
-    fn open(&self, call: Call, target: &Target, headers: HeaderMap) -> Client {
+    fn open(&self, call: Call, target: &Target, headers: Option<Arc<HeaderMap>>) -> Client {
         let mut config = self.config.clone();
         config.version = call.version;
         // What was upgraded before begins where it ended. (A stable sort: the others keep their order.)
@@ -65,7 +71,11 @@ impl Dialer {
                 .transports
                 .sort_by_key(|transport| *transport != Transport::WebSocket);
         }
-        Client::new(self.http.clone(), target.endpoint().clone(), config).with_headers(headers)
+        let client = Client::new(self.http.clone(), target.endpoint().clone(), config);
+        match headers {
+            Some(headers) => client.with_shared_headers(headers),
+            None => client,
+        }
     }
 
     pub(super) fn first_transport(&self) -> Transport {
