@@ -3,7 +3,8 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 use engineio::client::Http;
@@ -26,7 +27,7 @@ use super::tls;
 pub const AT_ONCE: usize = 64;
 /// How long opening one may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What an idle connection of ours has, too.
+/// A small one. An idle connection of ours has none.
 const READ_BUFFER: usize = 4096;
 
 /// Whose connections are held.
@@ -36,8 +37,8 @@ pub enum Kind {
     /// Ours: one `socketio` connection each, with nothing shared but the HTTP stack, and a task each that reads its
     /// events.
     Ours,
-    /// The floor: a WebSocket of tokio-tungstenite on a TCP (or tokio-rustls) stream, with a read buffer as large as
-    /// ours, and a task each that answers Engine.IO's pings. It joins no namespace, has no deadline for the server, and
+    /// The floor: a WebSocket of tokio-tungstenite on a TCP (or tokio-rustls) stream, with a small read
+    /// buffer, and a task each that answers Engine.IO's pings. It joins no namespace, has no deadline for the server, and
     /// does not come back.
     Raw,
     /// The client `rust_socketio`.
@@ -158,16 +159,19 @@ impl Holder {
     ///
     /// The first that one of them has.
     pub async fn open(&self, connections: usize) -> io::Result<()> {
+        // A few tasks take turns: one for each connection would leave holes between the connections, which the
+        // allocator of some systems cannot use again, because tasks are aligned.
+        let left = Arc::new(AtomicUsize::new(connections));
         let mut opening = JoinSet::new();
-        for _ in 0..connections {
-            if opening.len() >= AT_ONCE
-                && let Some(opened) = opening.join_next().await
-            {
-                opened??;
-            }
-            // A task that ends, so that what it takes to open one is gone with it.
-            let dial = self.dial.clone();
-            opening.spawn(async move { timeout(PATIENCE, dial.open()).await? });
+        for _ in 0..AT_ONCE {
+            let (dial, left) = (self.dial.clone(), left.clone());
+            opening.spawn(async move {
+                let one_less = |left: usize| left.checked_sub(1);
+                while left.fetch_update(Relaxed, Relaxed, one_less).is_ok() {
+                    timeout(PATIENCE, dial.open()).await??;
+                }
+                io::Result::Ok(())
+            });
         }
         while let Some(opened) = opening.join_next().await {
             opened??;
@@ -180,9 +184,9 @@ impl Holder {
     pub fn told(&self) -> Told {
         match &*self.dial {
             Dial::Ours { counts, .. } => Told {
-                connected: counts.connected.load(Ordering::Relaxed),
-                lost: counts.lost.load(Ordering::Relaxed),
-                failed: counts.failed.load(Ordering::Relaxed),
+                connected: counts.connected.load(Relaxed),
+                lost: counts.lost.load(Relaxed),
+                failed: counts.failed.load(Relaxed),
             },
             _ => Told::default(),
         }
@@ -227,7 +231,7 @@ fn hold(socket: Socket, mut events: Events, counts: Arc<Counts>) {
                 Event::ConnectError { .. } => &counts.failed,
                 _ => continue,
             };
-            count.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(1, Relaxed);
         }
         drop(socket);
     });
