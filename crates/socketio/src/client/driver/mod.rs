@@ -441,6 +441,8 @@ impl Driver {
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, present: Instant) -> bool {
         let Some(at) = self.session.poll_timeout() else {
+            // Most of the time there is none, and nothing is kept for the next one.
+            self.timer = Timer::default();
             return false;
         };
         if at > present && self.timer.poll(cx, at).is_pending() {
