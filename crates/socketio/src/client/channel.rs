@@ -20,8 +20,10 @@ pub(super) struct Sender<T>(Arc<Channel<T>>);
 /// The task's end.
 pub(super) struct Receiver<T> {
     channel: Arc<Channel<T>>,
-    /// What was taken out of the channel all at once, and still counts as being there.
+    /// What is left of what was taken out of the channel all at once.
     taken: VecDeque<T>,
+    /// How many that were. The room of all of them is given back at once, too, when nothing is left.
+    batch: usize,
 }
 
 /// Room for one item, for as long as it is kept.
@@ -70,6 +72,7 @@ pub(super) fn bounded<T>(room: usize) -> (Sender<T>, Receiver<T>) {
     let receiver = Receiver {
         channel: channel.clone(),
         taken: VecDeque::new(),
+        batch: 0,
     };
     (Sender(channel), receiver)
 }
@@ -184,19 +187,20 @@ impl<T> Receiver<T> {
         if self.taken.is_empty() {
             self.take_all(cx);
         }
-        match self.taken.pop_front() {
-            Some(item) => {
-                self.channel.room.add_permits(1);
-                Poll::Ready(item)
-            }
-            None => Poll::Pending,
+        let Some(item) = self.taken.pop_front() else {
+            return Poll::Pending;
+        };
+        if self.taken.is_empty() {
+            self.channel.room.add_permits(self.batch);
         }
+        Poll::Ready(item)
     }
 
     /// Under load, the two queues take turns at being filled; while there is nothing, neither keeps its memory.
     fn take_all(&mut self, cx: &mut Context<'_>) {
         let mut state = self.channel.lock();
         mem::swap(&mut state.items, &mut self.taken);
+        self.batch = self.taken.len();
         if self.taken.is_empty() {
             state.items = VecDeque::new();
             self.taken = VecDeque::new();

@@ -34,7 +34,7 @@ fn received<T>(receiver: &mut Receiver<T>) -> Vec<T> {
 
 #[test]
 fn items_are_received_in_the_order_in_which_they_were_sent() {
-    let (sender, mut receiver) = bounded(4);
+    let (sender, mut receiver) = bounded(5);
     for number in 0..3 {
         assert_eq!(sender.try_send(number), Ok(()));
     }
@@ -58,11 +58,13 @@ fn no_more_wait_than_there_is_room_for_wherever_they_are() {
     // Both are taken out, and one is still there.
     assert_eq!(now(poll_fn(|cx| receiver.poll_recv(cx))), Some(0));
     assert_eq!(receiver.len(), 1);
-    assert_eq!(sender.try_send(2), Ok(()));
-    assert_eq!(sender.try_send(3), Err(Refused::Full));
-    assert_eq!(receiver.len(), 2);
-    assert_eq!(received(&mut receiver), [1, 2]);
+    assert_eq!(sender.try_send(2), Err(Refused::Full));
+    assert_eq!(now(poll_fn(|cx| receiver.poll_recv(cx))), Some(1));
     assert_eq!(receiver.len(), 0);
+    assert_eq!(sender.try_send(2), Ok(()));
+    assert_eq!(sender.try_send(3), Ok(()));
+    assert_eq!(sender.try_send(4), Err(Refused::Full));
+    assert_eq!(received(&mut receiver), [2, 3]);
 }
 
 #[test]
@@ -217,7 +219,7 @@ fn an_empty_channel_keeps_no_memory() {
 
 #[test]
 fn behind_the_end_nothing_is_accepted() {
-    let (sender, mut receiver) = bounded(3);
+    let (sender, mut receiver) = bounded(4);
     sender.try_send(0).unwrap();
     sender.try_send(1).unwrap();
     assert_eq!(now(poll_fn(|cx| receiver.poll_recv(cx))), Some(0));
