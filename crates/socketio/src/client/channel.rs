@@ -222,12 +222,13 @@ impl<T> Receiver<T> {
         state.senders == 0 && state.items.is_empty() && self.taken.is_empty()
     }
 
-    /// Accepts no more, and receives what is left.
+    /// Accepts no more, and receives what is left. Handles that stay do not keep the task's memory by its waker.
     pub(super) fn end(&mut self) -> impl Iterator<Item = T> + use<T> {
         let mut state = self.channel.lock();
         state.is_shut = true;
         let rest = mem::take(&mut state.items);
-        drop(state);
+        let receiver = state.receiver.take();
+        drop((state, receiver));
         self.channel.room.close();
         mem::take(&mut self.taken).into_iter().chain(rest)
     }

@@ -218,6 +218,19 @@ fn an_empty_channel_keeps_no_memory() {
 }
 
 #[test]
+fn a_channel_that_has_ended_does_not_keep_the_task() {
+    let (sender, mut receiver) = unbounded::<()>();
+    let flag = Arc::new(Flag::default());
+    let waker = flag.clone().into();
+    let mut cx = Context::from_waker(&waker);
+    assert!(receiver.poll_recv(&mut cx).is_pending());
+    assert_eq!(Arc::strong_count(&flag), 3);
+    drop(receiver);
+    assert_eq!(Arc::strong_count(&flag), 2);
+    assert!(sender.is_closed());
+}
+
+#[test]
 fn behind_the_end_nothing_is_accepted() {
     let (sender, mut receiver) = bounded(4);
     sender.try_send(0).unwrap();
