@@ -75,7 +75,7 @@ fn run(options: Options, report: &mut Report) -> io::Result<()> {
         builds.push(client);
         builds.extend(peer);
     }
-    let rounds = options.either(1, 3);
+    let rounds = options.either(1, 2);
     let mut begun = 0;
     let samples = in_turn(rounds, &mut builds, |package| {
         begun += 1;
