@@ -172,8 +172,8 @@ impl Reader {
         check(header, length)?;
         let frame = match self.alone.take() {
             // A buffer that is split remembers how large it was, and is as large again.
-            Some(_) => std::mem::take(buffer),
-            None => buffer.split_to(before + length),
+            Some(_) if buffer.len() == length => std::mem::take(buffer),
+            _ => buffer.split_to(before + length),
         };
         let mut payload = frame.freeze();
         payload.advance(before);
