@@ -29,7 +29,7 @@ pub(super) const MAX_ACK_DIGITS: usize = 20;
 pub(super) type Outcome = oneshot::Receiver<Result<(), ConnectError>>;
 
 /// How many commands of a namespace wait for its task before senders are made to wait. Only bursts need room here.
-pub(super) const COMMANDS: usize = 16;
+pub(super) const COMMANDS: usize = 64;
 
 /// One joined namespace, as its handles see it. Dropping the last of them leaves the namespace.
 pub(super) struct Membership {
