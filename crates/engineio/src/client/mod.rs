@@ -52,7 +52,7 @@ pub use self::http::{Http, HttpBuilder, HttpError};
 use self::io::Io;
 pub use self::timer::Timer;
 use crate::config::Config;
-use crate::connection::{Connection, Event};
+use crate::connection::{Connection, Event, Input};
 use crate::endpoint::Endpoint;
 use crate::error::SendError;
 use crate::handshake::Sid;
@@ -71,6 +71,9 @@ const OVERDUE_INPUTS: usize = 4096;
 /// Counts for more than anything that could have been under way.
 const NOTHING_LEFT: usize = OVERDUE_INPUTS + 1;
 
+/// How many messages are taken in before the first of them is handed on.
+const GATHERED: usize = 32;
+
 /// One Engine.IO connection.
 ///
 /// Nothing happens before it is polled and nothing goes on while it is not: poll it for as long as the session is
@@ -85,6 +88,8 @@ pub struct Client {
     send_buffer_bytes: usize,
     /// When the last input was read.
     read_at: Instant,
+    /// What came behind messages that are not taken yet.
+    held_back: Option<Input>,
     /// How much has come in since a deadline passed.
     came_since_deadline: usize,
     reading: bool,
@@ -105,6 +110,7 @@ impl Client {
             timer: Timer::default(),
             send_buffer_bytes,
             read_at: now,
+            held_back: None,
             came_since_deadline: 0,
             reading: true,
             finished: false,
@@ -153,29 +159,61 @@ impl Client {
             if self.finished {
                 return Poll::Ready(None);
             }
-            // What the socket cannot take yet stays in the connection, and counts there as unsent. Only frames wait for
-            // the socket: the requests of a session must not wait for a probe.
-            while !self.connection.is_frame_next() || self.io.poll_ready(cx).is_ready() {
-                match self.connection.poll_action() {
-                    Some(action) => self.io.start(action),
-                    None => break,
-                }
+            if self.poll_inputs(cx).is_pending() {
+                ready!(self.poll_deadline(cx));
             }
-            self.io.poll_flush(cx);
-            if let Poll::Ready(input) = self.io.poll_input(cx, self.reading) {
-                // The clock is asked once for all messages of one read, which came together. A heartbeat counts from when
-                // it is answered, however long that read is ago.
-                let is_later = self.io.has_read() || !input.is_message();
-                if is_later {
-                    self.read_at = now();
-                }
-                self.connection.handle_input(self.read_at, input);
-                if is_later || self.came_since_deadline > 0 {
-                    self.let_deadline_pass(self.read_at, 1);
-                }
-                continue;
+        }
+    }
+
+    /// Takes in what there is: some messages at once, or one of anything else, once the messages before it are taken. To
+    /// hand on each message as soon as it is made would take longer: the processor waits for what it has just written.
+    fn poll_inputs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for count in 0..GATHERED {
+            self.start_actions(cx);
+            let input = match self.held_back.take() {
+                Some(input) => input,
+                None => match self.io.poll_input(cx, self.reading) {
+                    Poll::Ready(input) => input,
+                    Poll::Pending if count > 0 => break,
+                    Poll::Pending => return Poll::Pending,
+                },
+            };
+            let is_message = input.is_message();
+            if !is_message && count > 0 {
+                self.held_back = Some(input);
+                break;
             }
-            ready!(self.poll_deadline(cx));
+            self.take_in(input);
+            if !is_message {
+                break;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Starts what the connection wants done, and sends on what waits.
+    fn start_actions(&mut self, cx: &mut Context<'_>) {
+        // What the socket cannot take yet stays in the connection, and counts there as unsent. Only frames wait for the
+        // socket: the requests of a session must not wait for a probe.
+        while !self.connection.is_frame_next() || self.io.poll_ready(cx).is_ready() {
+            match self.connection.poll_action() {
+                Some(action) => self.io.start(action),
+                None => break,
+            }
+        }
+        self.io.poll_flush(cx);
+    }
+
+    fn take_in(&mut self, input: Input) {
+        // The clock is asked once for all messages of one read, which came together. A heartbeat counts from when it is
+        // answered, however long that read is ago.
+        let is_later = self.io.has_read() || !input.is_message();
+        if is_later {
+            self.read_at = now();
+        }
+        self.connection.handle_input(self.read_at, input);
+        if is_later || self.came_since_deadline > 0 {
+            self.let_deadline_pass(self.read_at, 1);
         }
     }
 

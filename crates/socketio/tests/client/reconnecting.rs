@@ -165,7 +165,7 @@ async fn an_emit_without_room_waits_for_the_connection_and_sends_nothing_when_dr
         }
         taken += 1;
     }
-    assert_eq!(taken, 4 + 16);
+    assert_eq!(taken, 4 + 64);
     let mut peer = server.rejoined().await;
     for n in 0..taken {
         peer.expect(&format!(r#"2["n",{n}]"#)).await;
