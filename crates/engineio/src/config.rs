@@ -96,6 +96,7 @@ impl Default for Config {
 /// |---|---|---|
 /// | HTTP: heads, what is on its way | 1 MiB | 1 MiB |
 /// | WebSocket: a frame, and a message in fragments that grows | 4 × [`max_message_bytes`](Self::max_message_bytes) | 64 MiB |
+/// | WebSocket: messages that are taken in together, before the last one | 64 KiB | 64 KiB |
 /// | polling: a body that grows; one that is being taken | 4 × [`max_body_bytes`](Self::max_body_bytes) | 128 MiB |
 ///
 /// Both transports count only while a session upgrades. A message that is taken keeps at most twice its size alive, or

@@ -71,8 +71,9 @@ const OVERDUE_INPUTS: usize = 4096;
 /// Counts for more than anything that could have been under way.
 const NOTHING_LEFT: usize = OVERDUE_INPUTS + 1;
 
-/// How many messages are taken in before the first of them is handed on.
+/// How many messages, and bytes of them, are taken in before the first of them is handed on.
 const GATHERED: usize = 32;
+const GATHERED_BYTES: usize = 64 * 1024;
 
 /// One Engine.IO connection.
 ///
@@ -86,7 +87,7 @@ pub struct Client {
     io: Io,
     timer: Timer,
     send_buffer_bytes: usize,
-    /// When the last input was read.
+    /// When the last input was taken in, as far as the clock was asked.
     read_at: Instant,
     /// What came behind messages that are not taken yet.
     held_back: Option<Input>,
@@ -168,9 +169,11 @@ impl Client {
     /// Takes in what there is: some messages at once, or one of anything else, once the messages before it are taken. To
     /// hand on each message as soon as it is made would take longer: the processor waits for what it has just written.
     fn poll_inputs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut bytes = 0;
         for count in 0..GATHERED {
             self.start_actions(cx);
-            let input = match self.held_back.take() {
+            let may_come = |held: &mut Input| self.reading || !held.brings_content();
+            let input = match self.held_back.take_if(may_come) {
                 Some(input) => input,
                 None => match self.io.poll_input(cx, self.reading) {
                     Poll::Ready(input) => input,
@@ -183,8 +186,9 @@ impl Client {
                 self.held_back = Some(input);
                 break;
             }
-            self.take_in(input);
-            if !is_message {
+            bytes += input.len();
+            self.take_in(input, count == 0);
+            if !is_message || bytes > GATHERED_BYTES {
                 break;
             }
         }
@@ -204,10 +208,10 @@ impl Client {
         self.io.poll_flush(cx);
     }
 
-    fn take_in(&mut self, input: Input) {
-        // The clock is asked once for all messages of one read, which came together. A heartbeat counts from when it is
-        // answered, however long that read is ago.
-        let is_later = self.io.has_read() || !input.is_message();
+    fn take_in(&mut self, input: Input, is_first: bool) {
+        // The clock is asked once for all messages of one read that are taken in together. A heartbeat counts from when it
+        // is answered, however long that read is ago.
+        let is_later = self.io.has_read() || is_first || !input.is_message();
         if is_later {
             self.read_at = now();
         }
@@ -293,7 +297,8 @@ impl Client {
     }
 
     /// Stops reading from the network, so that the peer is slowed down, and suspends the heartbeat deadline: an
-    /// unread ping is not a missing one. The server's own patience is not affected.
+    /// unread ping is not a missing one. The server's own patience is not affected. What was read before still comes: a
+    /// polling body, or up to 32 messages of a WebSocket.
     pub fn pause_reading(&mut self) {
         self.reading = false;
         self.connection.set_reading(now(), false);

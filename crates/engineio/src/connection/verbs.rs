@@ -34,7 +34,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// Whether this is a message of the application.
+    /// Whether this brings a message of the application, as far as its first byte says.
     #[cfg(feature = "client")]
     pub(crate) fn is_message(&self) -> bool {
         match self {
@@ -44,8 +44,14 @@ impl Input {
         }
     }
 
+    /// Whether this is what waits while reading is paused.
+    #[cfg(feature = "client")]
+    pub(crate) fn brings_content(&self) -> bool {
+        matches!(self, Self::Frame(_) | Self::GetDone(_))
+    }
+
     /// How many bytes of content this brings.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::GetDone(Ok(response)) | Self::PostDone(Ok(response)) => response.body.len(),
             Self::Frame(frame) => frame.len(),

@@ -287,8 +287,8 @@ impl Builder {
 
     /// How many events may wait in [`Events`] before [`overflow`](Self::overflow) says what happens; at least 1.
     /// Default: 1024. The same happens at [`Limits::max_queued_bytes`]. The
-    /// connection itself holds, beyond that, what it had received when it stopped: at most one polling response, or
-    /// the events that came before the answer to CONNECT.
+    /// connection itself holds, beyond that, what it had received when it stopped: at most one polling response, 32
+    /// messages of a WebSocket, or the events that came before the answer to CONNECT.
     #[must_use]
     pub fn event_queue(mut self, items: usize) -> Self {
         self.first.event_queue = items;

@@ -22,7 +22,7 @@ pub(super) struct Receiver<T> {
     channel: Arc<Channel<T>>,
     /// What is left of what was taken out of the channel all at once.
     taken: VecDeque<T>,
-    /// How many that were. The room of all of them is given back at once, too, when nothing is left.
+    /// For how many of those the room has not been given back.
     batch: usize,
 }
 
@@ -190,8 +190,11 @@ impl<T> Receiver<T> {
         let Some(item) = self.taken.pop_front() else {
             return Poll::Pending;
         };
-        if self.taken.is_empty() {
-            self.channel.room.add_permits(self.batch);
+        // A half at a time, so that what cannot be carried out yet holds no more room than its own.
+        let left = self.taken.len();
+        if 2 * left <= self.batch {
+            self.channel.room.add_permits(self.batch - left);
+            self.batch = left;
         }
         Poll::Ready(item)
     }

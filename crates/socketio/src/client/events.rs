@@ -137,12 +137,13 @@ impl Level {
 
     /// Whether as much is queued as may be, together with what is to be handed over.
     fn is_full(&self, more: usize) -> bool {
-        self.queued.load(Ordering::Acquire) + more >= self.limit
+        let may_be = self.queued.load(Ordering::Acquire) + more >= self.limit;
+        may_be && self.depth() + more >= self.limit
     }
 
     /// Whether a full one has been read far enough.
-    fn has_room(&self, more: usize) -> bool {
-        self.queued.load(Ordering::Acquire) + more <= self.resume_at()
+    fn has_room(&self) -> bool {
+        self.queued.load(Ordering::Acquire) <= self.resume_at()
     }
 
     fn add(&self, amount: usize) {
@@ -266,7 +267,7 @@ impl Mailbox {
         if events.is_empty() {
             *events = std::mem::take(&mut self.batch).into();
         } else {
-            events.extend(self.batch.drain(..));
+            events.extend(std::mem::take(&mut self.batch));
         }
         if self.overflow == Overflow::DropOldest {
             self.drop_oldest(&mut handed_over);
@@ -305,12 +306,13 @@ impl Mailbox {
         self.queue.events.is_full(self.batch.len()) || self.queue.bytes.is_full(self.bytes)
     }
 
-    /// Waits until the reader has caught up, or is gone.
-    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits until the reader has caught up, or is gone. It has the whole queue then: who reads only sees what has been
+    /// handed over, and could not tell when there is room.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.flush();
         // First register, then look: what happens in between wakes.
         self.queue.task.register(cx.waker());
-        let events = self.queue.events.has_room(self.batch.len());
-        let room = events && self.queue.bytes.has_room(self.bytes);
+        let room = self.queue.events.has_room() && self.queue.bytes.has_room();
         if room || self.is_closed() {
             Poll::Ready(())
         } else {
@@ -468,6 +470,37 @@ mod tests {
         assert!(read(&mut inbox));
         assert!(flag.0.load(Ordering::SeqCst));
         assert!(mailbox.poll_room(cx).is_ready());
+    }
+
+    /// The first of two is read while the second is about to be handed over.
+    #[test]
+    fn the_task_is_woken_whenever_the_reader_reads() {
+        let (mut mailbox, mut inbox) = mailbox(2, usize::MAX, Overflow::Backpressure);
+        let flag = Arc::new(Flag::default());
+        let waker = Waker::from(flag.clone());
+        mailbox.push(event());
+        mailbox.flush();
+        mailbox.push(event());
+        assert!(mailbox.is_full());
+        let room = mailbox.poll_room(&mut Context::from_waker(&waker));
+        assert!(room.is_pending());
+        assert!(read(&mut inbox));
+        mailbox.flush();
+        assert!(read(&mut inbox) && flag.0.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn what_has_been_read_is_not_in_the_queue_any_more() {
+        let (mut mailbox, mut inbox) = mailbox(1000, usize::MAX, Overflow::Disconnect);
+        for _ in 0..999 {
+            mailbox.push(event());
+        }
+        mailbox.flush();
+        assert!(read(&mut inbox));
+        mailbox.push(event());
+        assert!(!mailbox.is_full(), "{:?}", inbox.queue.depth());
+        mailbox.push(event());
+        assert!(mailbox.is_full());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::session::{AckKey, AckTicket, later};
 /// is one argument**. Binary values (`Bytes`, or whatever serializes as bytes) anywhere in them become attachments.
 ///
 /// What is emitted while the namespace is not connected waits for it, within
-/// [`Limits::max_buffered_events`](crate::Limits) and [`Limits::max_buffered_bytes`](crate::Limits), and up to 16
+/// [`Limits::max_buffered_events`](crate::Limits) and [`Limits::max_buffered_bytes`](crate::Limits), and up to 64
 /// events more. Delivery is at most once: what was under way when a connection is lost may be lost with it. For at least
 /// once there are [`retries`](crate::Builder::retries).
 ///

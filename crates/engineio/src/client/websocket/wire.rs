@@ -130,7 +130,8 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            limit,
+            // With its header, a length is still one.
+            limit: limit.min(usize::MAX / 2),
             alone: None,
             fragments: None,
             closed: false,

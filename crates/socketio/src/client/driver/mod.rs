@@ -128,6 +128,7 @@ impl Driver {
             let (writable, flushed) = (self.is_writable(), self.is_flushed());
             self.session.set_writable(now, writable);
             self.session.set_flushed(now, flushed);
+            self.settle(now);
             // The link goes before the commands: it may become writable without having anything to tell.
             let progress = self.poll_control(cx, now)
                 | self.poll_room(cx, now)
@@ -229,7 +230,7 @@ impl Driver {
         let Some(key) = self.blocked else {
             return false;
         };
-        let member = self.members.iter().find(|member| member.key == key);
+        let member = self.members.iter_mut().find(|member| member.key == key);
         if member.is_some_and(|member| member.mailbox.poll_room(cx).is_pending()) {
             return false;
         }
