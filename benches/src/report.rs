@@ -188,6 +188,19 @@ impl Report {
         }
     }
 
+    /// As [`Report::finish`]; where something could not be measured, says so, behind what was.
+    #[must_use]
+    pub fn finish_with<E: fmt::Display>(self, result: Result<(), E>) -> ExitCode {
+        let verdict = self.finish();
+        match result {
+            Ok(()) => verdict,
+            Err(error) => {
+                writeln!(stderr(), "error: {error}").ok();
+                ExitCode::FAILURE
+            }
+        }
+    }
+
     fn end_progress(&self) {
         let mut err = stderr();
         if err.is_terminal() {

@@ -1,6 +1,6 @@
 //! What the libraries cost those who build them, beside a peer.
 
-use std::io::{self, Write as _, stderr};
+use std::io;
 use std::process::ExitCode;
 
 use benchmarks::compile::{Library, Package};
@@ -28,13 +28,8 @@ struct Cli {
 fn main() -> ExitCode {
     let options = Cli::parse().options;
     let mut report = Report::new(options);
-    match run(options, &mut report) {
-        Ok(()) => report.finish(),
-        Err(error) => {
-            writeln!(stderr(), "error: {error}").ok();
-            ExitCode::FAILURE
-        }
-    }
+    let result = run(options, &mut report);
+    report.finish_with(result)
 }
 
 fn run(options: Options, report: &mut Report) -> io::Result<()> {

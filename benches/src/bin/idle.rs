@@ -71,10 +71,8 @@ fn main() -> ExitCode {
     }
     plan.away = Duration::from_millis(cli.away.into());
     let mut report = Report::new(cli.options);
-    match plan.run(&mut report) {
-        Ok(()) => report.finish(),
-        Err(error) => fail(&error),
-    }
+    let result = plan.run(&mut report);
+    report.finish_with(result)
 }
 
 fn fail(error: &std::io::Error) -> ExitCode {

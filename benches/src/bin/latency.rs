@@ -1,6 +1,5 @@
 //! How long an event takes to the user, and a connection until it stands.
 
-use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use benchmarks::latency;
@@ -26,11 +25,6 @@ struct Cli {
 fn main() -> ExitCode {
     let options = Cli::parse().options;
     let mut report = Report::new(options);
-    match latency::rows(&mut report, options) {
-        Ok(()) => report.finish(),
-        Err(error) => {
-            writeln!(stderr(), "error: {error}").ok();
-            ExitCode::FAILURE
-        }
-    }
+    let result = latency::rows(&mut report, options);
+    report.finish_with(result)
 }

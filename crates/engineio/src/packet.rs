@@ -208,10 +208,11 @@ impl Packet {
     }
 }
 
+/// A text up to here takes less to look through, or to copy, once more than to count the owners of its buffer twice.
+pub(crate) const SHORT: usize = 512;
+
 /// The text without its first byte, which is a digit.
 fn behind_type(text: ByteString) -> ByteString {
-    /// Of a text up to here it is cheaper to look through it once more than to count its owners twice.
-    const SHORT: usize = 512;
     if text.len() > SHORT {
         return text.slice_ref(text.get(1..).unwrap_or_default());
     }

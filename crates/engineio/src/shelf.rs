@@ -3,8 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
-use crate::packet::Message;
-use crate::payload::SHORT;
+use crate::packet::{Message, SHORT};
 
 /// Short messages share pieces of memory of this size, so that each takes hardly more than its own bytes.
 const PIECE: usize = 4 << 10;

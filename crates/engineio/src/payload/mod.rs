@@ -12,11 +12,8 @@ use bytestring::ByteString;
 
 use crate::error::DecodeError;
 use crate::frame;
-use crate::packet::{Message, Packet};
+use crate::packet::{Message, Packet, SHORT};
 use crate::version::{Framing, Version};
-
-/// A copy of a text up to here takes less than to count the owners of the body it is in, twice.
-pub(crate) const SHORT: usize = 512;
 
 /// Reads the packets of a body one after the other. Long messages are slices of the body, short texts are copies.
 ///

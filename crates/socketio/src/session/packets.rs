@@ -74,7 +74,7 @@ impl Session {
 
     /// Packets of a namespace that is not joined, or that make no sense in its state, are ignored: they may have
     /// crossed with a DISCONNECT of ours.
-    pub(super) fn handle_packet(&mut self, now: Instant, packet: Packet) {
+    fn handle_packet(&mut self, now: Instant, packet: Packet) {
         let Some(index) = self.index_of(packet.namespace()) else {
             return;
         };
